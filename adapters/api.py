@@ -1,0 +1,185 @@
+"""The seam between the hub and an outside system: what an adapter author implements.
+
+A source turns payloads into snapshots. A sink is one of three contracts: a `BookingMirror` or
+`ContactMirror` brings one object to its desired state, a `Reactor` acts once per event. Retries,
+order, deduplication, pausing and bookkeeping are the hub's; an adapter only says what went wrong
+by raising one of `adapters.errors`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from events.base import DomainEvent
+from events.contact import Contact
+from events.envelope import Envelope
+from events.snapshot import BookingSnapshot
+from events.state import Booking
+
+
+class AdapterConfig(BaseModel):
+    """An adapter's own settings, the part under `config:`; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    not_yet: ClassVar[Mapping[str, str]] = {}
+    """Keys that are planned but not due: refused as "not yet" with this explanation."""
+
+
+class SourceConfig(AdapterConfig):
+    """Settings of a source."""
+
+
+class SinkConfig(AdapterConfig):
+    """Settings of a sink."""
+
+
+class Receipt(BaseModel):
+    """What a target now holds for one part; stored by the hub and handed back at the next sync.
+
+    `position` is the log position of the state that was written, `detail` what was done
+    ("created", "changed", "removed", "unchanged") and `data` whatever else the adapter wants back.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    external_id: str
+    etag: str | None = None
+    fingerprint: str | None = None
+    position: int = 0
+    url: str | None = None
+    target: str | None = None
+    detail: str = ""
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+def _no_log(message: str, **fields: object) -> None:
+    """An adapter outside the hub logs nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterContext:
+    """What the hub gives an adapter instance.
+
+    `instance` is the name in the YAML, `epoch` rises when the log had to be recovered, `clock`
+    returns an aware UTC time, `timeout` bounds one call to the outside.
+    """
+
+    instance: str
+    installation_id: str
+    clock: Callable[[], datetime]
+    epoch: int = 1
+    timezone: str = "UTC"
+    timeout: timedelta = timedelta(seconds=30)
+    log: Callable[..., None] = field(default=_no_log)
+
+    def stamp(self, position: int) -> str:
+        """The mark an object at the target carries, `<epoch>:<position>`; another epoch never blocks."""
+        return f"{self.epoch}:{position}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a source made of one payload.
+
+    `booking`: `snapshot` is set. `ignored`: a known kind nobody needs. `unreadable`: kept in
+    quarantine with `reason`. For a booking, `reason` names mistyped fields that count as unknown.
+    """
+
+    outcome: Literal["booking", "ignored", "unreadable"]
+    kind: str
+    snapshot: BookingSnapshot | None = None
+    provider_id: str | None = None
+    reason: str | None = None
+
+
+SourceConfigT = TypeVar("SourceConfigT", bound=SourceConfig)
+SinkConfigT = TypeVar("SinkConfigT", bound=SinkConfig)
+
+
+class Source(ABC, Generic[SourceConfigT]):
+    """One booking provider: reads its payloads and names what must never be stored."""
+
+    name: ClassVar[str]
+    config_class: ClassVar[type[SourceConfig]]
+    secret_keys: ClassVar[frozenset[str]]
+    """Member names, lower case, whose values are masked wherever they occur."""
+    dropped_keys: ClassVar[frozenset[str]] = frozenset()
+    """Member names, lower case, that are removed before anything is stored."""
+
+    def __init__(self, config: SourceConfigT, *, instance: str) -> None:
+        self.config = config
+        self.instance = instance
+
+    @abstractmethod
+    def unwrap(self, payload: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
+        """The kind and the content without its envelope; None if it has neither envelope."""
+
+    @abstractmethod
+    def read(self, payload: Mapping[str, Any], *, received_at: datetime) -> Reading:
+        """Turn one masked webhook payload into a reading; never raises on bad input."""
+
+
+class _Sink(ABC, Generic[SinkConfigT]):
+    name: ClassVar[str]
+    config_class: ClassVar[type[SinkConfig]]
+
+    def __init__(self, config: SinkConfigT, context: AdapterContext) -> None:
+        self.config = config
+        self.context = context
+
+    async def open(self) -> None:
+        """Prove the credentials; called before the first call and after an auth pause."""
+
+    async def close(self) -> None:
+        """Release connections; safe to call twice."""
+
+    def target(self) -> str | None:
+        """Names the outside object store, so that another calendar under the same name is another target."""
+        return None
+
+
+class BookingMirror(_Sink[SinkConfigT]):
+    """Keeps objects for a booking in step with its newest state."""
+
+    def parts(self, booking: Booking) -> tuple[str, ...]:
+        """The objects wanted for this booking, by name; a part held but not named is synced as absent."""
+        return ("",)
+
+    @abstractmethod
+    async def sync(self, booking: Booking | None, part: str, receipt: Receipt | None) -> Receipt | None:
+        """Bring one part to the state of `booking`, or to absence if None; None = nothing is held there.
+
+        Called with the newest state, at least once, never concurrently for one booking. Done only
+        when the target's answer shows what was wanted.
+        """
+
+    def preview(self, booking: Booking, part: str) -> dict[str, Any]:
+        """The object that would be written."""
+        return {}
+
+
+class ContactMirror(_Sink[SinkConfigT]):
+    """Keeps one object per contact in step with its derived counters."""
+
+    @abstractmethod
+    async def sync(self, contact: Contact | None, part: str, receipt: Receipt | None) -> Receipt | None:
+        """Bring the contact's object to this state, or to absence if None."""
+
+
+class Reactor(_Sink[SinkConfigT]):
+    """Acts once per event; what may happen on a repeated call is declared by `repeat`."""
+
+    handles: ClassVar[tuple[type[DomainEvent], ...]]
+    repeat: ClassVar[Literal["safe", "unsafe"]] = "unsafe"
+
+    @abstractmethod
+    async def react(self, envelope: Envelope, *, idempotency_key: str) -> Receipt:
+        """Act on one event; the key is the same at every redelivery of it."""
+
+
+Sink = BookingMirror[Any] | ContactMirror[Any] | Reactor[Any]

@@ -1,0 +1,27 @@
+"""Marks follow the folder, and no BOOKINGHUB_* variable of the caller reaches a test."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).parent
+FOLDERS = ("unit", "contract", "integration", "e2e", "guards", "bench")
+
+
+settings.register_profile("suite", max_examples=200, deadline=None)
+settings.register_profile("soak", max_examples=10_000, deadline=None)
+settings.load_profile("suite")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name in [name for name in os.environ if name.startswith("BOOKINGHUB_")]:
+        del os.environ[name]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(ROOT).parts[0]
+        if folder in FOLDERS:
+            item.add_marker(folder)
