@@ -110,6 +110,16 @@ class Attendee(Frozen):
             update={"no_show_flag": False, "no_show": False, "no_show_at": None, "marks": marks}
         )
 
+    def moved_along(self) -> "Attendee":
+        """The booking moved: closes the mark, also of somebody gone who may come back; counts if present."""
+        return self.model_copy(
+            update={
+                "no_show": False,
+                "no_show_at": None,
+                "reschedules": self.reschedules + (not self.removed),
+            }
+        )
+
 
 class Booking(Frozen):
     """One booking after all facts of its history.
@@ -201,14 +211,7 @@ class Booking(Frozen):
                 "previous_start": previous_start,
                 "previous_end": None if previous_start is None else previous_start + duration,
                 "reschedule_count": self.reschedule_count + 1,
-                "attendees": tuple(
-                    a
-                    if a.removed
-                    else a.model_copy(
-                        update={"no_show": False, "no_show_at": None, "reschedules": a.reschedules + 1}
-                    )
-                    for a in self.attendees
-                ),
+                "attendees": tuple(a.moved_along() for a in self.attendees),
             }
         )
 

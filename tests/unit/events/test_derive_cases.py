@@ -158,6 +158,17 @@ def test_a_move_closes_a_mark_and_only_a_change_of_the_flag_counts_again() -> No
     assert facts[-1].start == TEN
 
 
+def test_a_move_closes_the_mark_of_somebody_who_is_gone_and_comes_back() -> None:
+    marked = attendee("a2", no_show=True, no_show_at=at(1))
+    facts = history(
+        snapshot(attendees=("a1", marked), version=at(1)),
+        snapshot(attendees=("a1",), version=at(2)),
+        snapshot(attendees=("a1",), version=at(3), start=TEN, rescheduled_at=at(3)),
+        snapshot(attendees=("a1", marked), version=at(4), start=TEN, rescheduled_at=at(3)),
+    )
+    assert facts[-1].booking.no_show == "none"
+
+
 def test_a_corrected_address_makes_another_contact() -> None:
     facts = history(snapshot(), snapshot(attendees=(attendee("a1", email="right@x.example"),), version=at(1)))
     assert types(facts) == ["BookingCreated", "AttendeeDetailsChanged"]
