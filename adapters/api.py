@@ -158,6 +158,14 @@ class BookingMirror(_Sink[SinkConfigT]):
         when the target's answer shows what was wanted.
         """
 
+    def intended(self, booking: Booking, part: str) -> Receipt | None:
+        """Where the object of this part will be, if that cannot be found out again later.
+
+        Stored before the first `sync` of a part and handed to it as its receipt, so that a part that is
+        not wanted any more after a crash can still be removed. None: the address needs no memory.
+        """
+        return None
+
     def preview(self, booking: Booking, part: str) -> dict[str, Any]:
         """The object that would be written."""
         return {}

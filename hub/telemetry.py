@@ -18,7 +18,7 @@ from events.catalogue import CATALOGUE
 
 PREFIX = "bookinghub"
 RECEIPT_OUTCOMES = ("accepted", "duplicate", "ignored", "quarantined", "refused", "unavailable")
-DELIVERY_OUTCOMES = ("delivered", "covered", "transient", "permanent", "auth", "uncertain", "lost_claim")
+DELIVERY_OUTCOMES = ("delivered", "transient", "permanent", "auth", "uncertain", "lost_claim")
 SINK_STATES = ("running", "paused", "auth_failed", "circuit_open", "held", "starting")
 DELIVERY_STATES = ("pending", "sending", "parked", "dead", "uncertain")
 PROVENANCES = ("webhook", "poll", "backfill", "command")
@@ -64,6 +64,8 @@ class Metrics:
         self.deliveries = self._gauge("deliveries", "Delivery rows by state", ["sink", "state"])
         self.attempts = self._counter("delivery_attempts", "Attempts by outcome", ["sink", "outcome"])
         self.attempt_duration = self._histogram("delivery_attempt_duration_seconds", "Call", ["sink"], SLOW)
+        self.covered = self._counter("deliveries_covered", "Rows covered by a newer one", ["sink"])
+        self.in_flight = self._gauge("deliveries_in_flight", "Keys worked on now", ["sink"])
         self.delivery_latency = self._histogram("delivery_latency_seconds", "Fact to target", ["sink"], SLOW)
 
     def _preset(self) -> None:
@@ -86,6 +88,8 @@ class Metrics:
         self.sink_lag.labels(sink)
         self.attempt_duration.labels(sink)
         self.delivery_latency.labels(sink)
+        self.in_flight.labels(sink)
+        self.covered.labels(sink)
         for state in SINK_STATES:
             self.sink_state.labels(sink, state)
         for state in DELIVERY_STATES:

@@ -1,0 +1,202 @@
+"""Log, store and adapters, opened in the order in which they depend on each other.
+
+What `run` and `--offline` have in common; `hub.bootstrap` puts the moving parts on top.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+from sqlmodel import Session
+
+from adapters.api import AdapterContext, BookingMirror, ContactMirror, Reactor, Source
+from adapters.registry import load_adapter
+from hub.clock import Clock
+from hub.delivery import RetryPolicy, RunningSink
+from hub.errors import ConfigError
+from hub.log import (
+    EmbeddedServer,
+    EventLog,
+    InboxLog,
+    LogConnection,
+    OpenedLog,
+    Privacy,
+    ServerAddress,
+    connect,
+    log_owner,
+    open_streams,
+)
+from hub.projections.sinks import SinkKind, SinkRegistration
+from hub.settings import Settings, SinkSettings
+from hub.store import installation
+from hub.store.database import Database
+from hub.store.migrate import migrate
+from hub.store.statements import insert_new
+from hub.store.tables import InstallationRow
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """An open store and an open log that belong together."""
+
+    settings: Settings
+    database: Database
+    connection: LogConnection
+    log: EventLog
+    inbox: InboxLog
+    privacy: Privacy
+    opened: OpenedLog
+    clock: Clock
+
+
+@asynccontextmanager
+async def foundation(settings: Settings, *, clock: Clock) -> AsyncIterator[Foundation]:
+    """Open store and log of a data directory whose lock the caller holds; close them in reverse."""
+    async with AsyncExitStack() as stack:
+        database = await asyncio.to_thread(Database.open, settings.store.url)
+        stack.callback(database.close)
+        await asyncio.to_thread(migrate, database)
+        connection = await connect(await _server_address(settings, stack))
+        stack.push_async_callback(connection.close)
+        opened = await _open_streams(settings, database, connection, clock)
+        privacy = Privacy(connection, settings.nats.prefix)
+        await privacy.load()
+        inbox = InboxLog(connection, settings.nats.prefix)
+        stack.push_async_callback(inbox.close)
+        log = EventLog(connection, privacy, settings.nats.prefix)
+        yield Foundation(settings, database, connection, log, inbox, privacy, opened, clock)
+
+
+async def _server_address(settings: Settings, stack: AsyncExitStack) -> ServerAddress:
+    nats = settings.nats
+    if nats.mode == "embedded":
+        server = EmbeddedServer(settings.hub.data_dir, binary=nats.binary)
+        stack.push_async_callback(server.stop)
+        return await server.start()
+    if nats.url is None:
+        raise ConfigError("nats.url is missing")
+    if nats.credentials is None:
+        return ServerAddress(nats.url)
+    path = settings.hub.data_dir / "nats.creds"
+    path.touch(mode=0o600)
+    path.write_text(nats.credentials.get_secret_value())
+    return ServerAddress(nats.url, credentials=path)
+
+
+async def _open_streams(
+    settings: Settings, database: Database, connection: LogConnection, clock: Clock
+) -> OpenedLog:
+    """Streams and store of one installation; a store that was lost takes the log's identity over."""
+    prefix = settings.nats.prefix
+    known = await database.read(installation.get)
+    owner = None if known else await log_owner(connection, prefix=prefix)
+    row = await database.write(partial(_identity, owner=owner, clock=clock))
+    opened = await open_streams(
+        connection,
+        prefix=prefix,
+        installation_id=row.installation_id,
+        events_known=row.log_created is not None,
+        replicas=settings.nats.replicas,
+    )
+    if row.log_created is None:
+        await database.write(partial(_bind, opened=opened))
+    return opened
+
+
+def _identity(session: Session, *, owner: str | None, clock: Clock) -> InstallationRow:
+    if owner is not None:
+        insert_new(session, [InstallationRow(id=1, installation_id=owner, created_at=clock.now())])
+    return installation.get_or_create(session, now=clock.now())
+
+
+def _bind(session: Session, *, opened: OpenedLog) -> None:
+    installation.bind_log(session, log_created=opened.created_at)
+    row = installation.get(session)
+    if row is not None:
+        row.epoch = max(row.epoch, opened.epoch)
+
+
+def build_sources(settings: Settings) -> dict[str, Source[Any]]:
+    """Every configured source, disabled ones too: their receipts may still wait."""
+    built = {}
+    for name, entry in settings.sources.items():
+        source_class = load_adapter(entry.type).source
+        if source_class is not None:
+            built[name] = source_class(entry.config, instance=name)
+    return built
+
+
+def sink_class(entry: SinkSettings) -> type[BookingMirror[Any] | ContactMirror[Any] | Reactor[Any]]:
+    """The adapter's sink, proven to exist when the settings were read."""
+    found = load_adapter(entry.type).sink
+    if found is None:
+        raise ConfigError(f"sinks.{entry.name}.type: {entry.type} is no sink")
+    return found
+
+
+def kind_of(entry: SinkSettings) -> SinkKind:
+    """What a sink follows."""
+    found = sink_class(entry)
+    if issubclass(found, Reactor):
+        return "reactor"
+    return "contact" if issubclass(found, ContactMirror) else "booking"
+
+
+def registration(entry: SinkSettings, *, start_position: int) -> SinkRegistration:
+    """The sink as the reader sees it."""
+    found = sink_class(entry)
+    reactor = issubclass(found, Reactor)
+    return SinkRegistration(
+        name=entry.name,
+        kind=kind_of(entry),
+        start_position=start_position,
+        handles=frozenset(event.event_type() for event in found.handles)
+        if issubclass(found, Reactor)
+        else None,
+        events=frozenset(entry.events) if reactor and entry.events is not None else None,
+        grace=entry.grace,
+        max_age=entry.max_age if reactor else None,
+    )
+
+
+def build_sinks(settings: Settings, *, installation_id: str, epoch: int, clock: Clock) -> list[RunningSink]:
+    """Every sink that is switched on, its adapter built for this epoch."""
+    return [
+        RunningSink(
+            name=entry.name,
+            adapter=sink_class(entry)(
+                entry.config,
+                AdapterContext(
+                    instance=entry.name,
+                    installation_id=installation_id,
+                    clock=clock.now,
+                    epoch=epoch,
+                    timezone=settings.hub.timezone,
+                    timeout=entry.timeout,
+                    log=_adapter_log(entry.name),
+                ),
+            ),
+            timeout=entry.timeout,
+            retry=RetryPolicy(first=entry.retry.first, max=entry.retry.max, attempts=entry.retry.attempts),
+        )
+        for entry in settings.sinks.values()
+        if entry.enabled
+    ]
+
+
+def sink_kinds(settings: Settings) -> Mapping[str, SinkKind]:
+    """The sinks that are switched on, with what they follow."""
+    return {name: kind_of(entry) for name, entry in settings.sinks.items() if entry.enabled}
+
+
+def _adapter_log(sink: str) -> Callable[..., None]:
+    logger = structlog.get_logger("adapters")
+
+    def log(message: str, **fields: object) -> None:
+        logger.info(message, sink=sink, **fields)
+
+    return log
