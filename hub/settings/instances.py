@@ -1,0 +1,162 @@
+"""Sources and sinks: their names, their adapters, and each adapter's own config."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from adapters.api import AdapterConfig, BookingMirror, ContactMirror, Reactor
+from adapters.registry import AdapterType, known_types, load_adapter
+from events.catalogue import CATALOGUE
+from hub.errors import Problem
+from hub.settings.layers import plain_map
+from hub.settings.messages import did_you_mean, model_problems, shown, unknown_nulls
+from hub.settings.nodes import Entry, Items, KeyPath, Map, Place, Scalar, find, is_null, key_place
+from hub.settings.not_yet import refusal
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+SinkClass = type[BookingMirror[Any]] | type[ContactMirror[Any]] | type[Reactor[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """Where adapter types come from."""
+
+    known: Callable[[], tuple[str, ...]] = known_types
+    load: Callable[[str], AdapterType] = load_adapter
+
+
+INSTALLED = Adapters()
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of one instance once its adapter was found: the typed config and the kind of sink."""
+
+    config: AdapterConfig
+    sink: SinkClass | None
+
+    @property
+    def is_reactor(self) -> bool:
+        return self.sink is not None and issubclass(self.sink, Reactor)
+
+
+@dataclass
+class InstanceCheck:
+    """Checks every entry under `sources:` and `sinks:` and collects what is wrong."""
+
+    root: Map
+    adapters: Adapters
+    problems: list[Problem] = field(default_factory=list)
+
+    def check(self, role: str) -> dict[str, Checked]:
+        """The usable instances of `sources` or `sinks`, by name."""
+        section = find(self.root, (role,))
+        checked: dict[str, Checked] = {}
+        for name, entry in section.entries.items() if isinstance(section, Map) else ():
+            if not _NAME.fullmatch(name):
+                self._report(entry.place, (role, name), "a name is letters, digits, _ and -, at most 64")
+            if isinstance(entry.node, Map):
+                found = self._instance(role, name, entry.node)
+                if found:
+                    checked[name] = found
+        return checked
+
+    def _report(self, place: Place, path: KeyPath, message: str) -> None:
+        self.problems.append(place.problem(path, message))
+
+    def _instance(self, role: str, name: str, entry: Map) -> Checked | None:
+        adapter = self._adapter(role, name, entry)
+        if adapter is None:
+            return None
+        config_class = adapter.source_config if role == "sources" else adapter.sink_config
+        if config_class is None:
+            return None
+        sink = adapter.sink if role == "sinks" else None
+        if sink is not None:
+            self._sink_keys(name, entry, sink)
+        config = self._config((role, name, "config"), config_class)
+        return None if config is None else Checked(config, sink)
+
+    def _adapter(self, role: str, name: str, entry: Map) -> AdapterType | None:
+        node = entry.get("type")
+        if not isinstance(node, Scalar) or node.broken:
+            return None
+        path = (role, name, "type")
+        if node.text not in self.adapters.known():
+            hint = did_you_mean(node.text, self.adapters.known())
+            self._report(node.place, path, f"{shown(node)} is not an installed adapter{hint}")
+            return None
+        try:
+            adapter = self.adapters.load(node.text)
+        except (ImportError, AttributeError, TypeError) as error:
+            self._report(node.place, path, f"the adapter {node.text} cannot be loaded: {error}")
+            return None
+        if role == "sources" and adapter.source is None:
+            self._report(node.place, path, f"{node.text} is a sink, not a source")
+        if role == "sinks" and adapter.sink is None:
+            self._report(node.place, path, f"{node.text} is a source, not a sink")
+        return adapter
+
+    def _config(self, path: KeyPath, config_class: type[AdapterConfig]) -> AdapterConfig | None:
+        node = find(self.root, path)
+        if node is not None and not isinstance(node, Map) and not is_null(node):
+            return None
+        written = node if isinstance(node, Map) else Map(key_place(self.root, path))
+        due = self._without_not_yet(written, path, config_class)
+        self.problems.extend(unknown_nulls(self.root, path, config_class))
+        try:
+            return config_class.model_validate(plain_map(due))
+        except ValidationError as error:
+            self.problems.extend(model_problems(error, self.root, path, config_class))
+            return None
+
+    def _without_not_yet(self, written: Map, path: KeyPath, config_class: type[AdapterConfig]) -> Map:
+        """The adapter's map without the keys it names as planned."""
+        planned: Mapping[str, str] = config_class.not_yet
+        kept: dict[str, Entry] = {}
+        for key, entry in written.entries.items():
+            if key not in planned or key in config_class.model_fields:
+                kept[key] = entry
+            elif not is_null(entry.node):
+                self._report(entry.place, (*path, key), refusal(planned[key]))
+        return Map(written.place, kept)
+
+    def _sink_keys(self, name: str, entry: Map, sink: SinkClass) -> None:
+        """What a reactor may have and a mirror may not, and the other way round."""
+        events, start = entry.entries.get("events"), entry.get("start")
+        if not issubclass(sink, Reactor):
+            if events and not is_null(events.node):
+                message = "events belongs to reactors; a mirror follows the newest state whatever happened"
+                self._report(events.place, ("sinks", name, "events"), message)
+            return
+        if isinstance(start, Scalar) and start.text == "upcoming":
+            message = "upcoming belongs to mirrors; a reactor starts now"
+            self._report(start.place, ("sinks", name, "start"), message)
+        if events and isinstance(events.node, Items):
+            handled = {event.event_type() for event in sink.handles}
+            for index, item in enumerate(events.node.values):
+                if isinstance(item, Scalar) and not (item.broken or item.null or item.text in handled):
+                    self._event(item, ("sinks", name, "events", index), sink, handled)
+
+    def _event(self, item: Scalar, path: KeyPath, sink: type[Reactor[Any]], handled: set[str]) -> None:
+        if item.text in CATALOGUE:
+            message = f"{sink.name} does not act on {item.text}; it knows {', '.join(sorted(handled))}"
+        else:
+            message = f"{shown(item)} is not an event{did_you_mean(item.text, CATALOGUE)}"
+        self._report(item.place, path, message)
+
+
+def config_models(adapters: Adapters) -> dict[str, dict[str, type[BaseModel]]]:
+    """The config models of all installed types, by role and type."""
+    found: dict[str, dict[str, type[BaseModel]]] = {"sources": {}, "sinks": {}}
+    for name in sorted(adapters.known()):
+        adapter = adapters.load(name)
+        if adapter.source_config:
+            found["sources"][name] = adapter.source_config
+        if adapter.sink_config:
+            found["sinks"][name] = adapter.sink_config
+    return found

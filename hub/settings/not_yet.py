@@ -1,0 +1,96 @@
+"""Keys that are planned but do nothing yet: refused, so that nobody relies on them.
+
+An adapter names its own in `AdapterConfig.not_yet`. A `*` stands for any instance name. A key whose
+feature is off when the value says so (`poll: false`) is accepted with that value.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from hub.errors import Problem
+from hub.settings.nodes import Entry, KeyPath, Map, Node, Scalar, is_null
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Why a key is refused; `only` limits this to one value, `off` lists values that ask for nothing."""
+
+    explanation: str
+    only: str | None = None
+    off: frozenset[str] = frozenset()
+
+
+_FALSE = frozenset(("false", "False", "FALSE"))
+_MATCH = "every sink takes every booking"
+
+NOT_YET: Mapping[KeyPath, NotYet] = {
+    ("alerts",): NotYet("nobody is alerted; `bookinghub issues list` shows what needs a person"),
+    ("console",): NotYet("there is no console"),
+    ("simulator",): NotYet("there is no simulator"),
+    ("sources", "*", "webhook", "register"): NotYet("enter the webhook's address at the provider yourself"),
+    ("sources", "*", "verify"): NotYet("only `trust` is there", only="fetch"),
+    ("sources", "*", "poll"): NotYet("bookings come by webhook only", off=_FALSE),
+    ("sources", "*", "backfill"): NotYet("bookings come by webhook only", off=_FALSE),
+    ("sources", "*", "silence"): NotYet("silence of a source is not watched"),
+    ("sources", "*", "key_expires"): NotYet("the age of keys is not watched"),
+    ("sources", "*", "renamed_from"): NotYet("a source keeps its name"),
+    ("sinks", "*", "match"): NotYet(_MATCH),
+    ("sinks", "*", "rate"): NotYet("calls are not paced"),
+    ("sinks", "*", "concurrency"): NotYet("the number of calls at a time is fixed"),
+    ("sinks", "*", "drift"): NotYet("targets are not compared by schedule"),
+    ("sinks", "*", "hand_edits"): NotYet("edits by hand are not looked for"),
+    ("sinks", "*", "guard"): NotYet("there are no bulk changes to guard against"),
+    ("sinks", "*", "renamed_from"): NotYet("a sink keeps its name"),
+}
+
+
+def refusal(explanation: str) -> str:
+    """What is said of a key that is not due."""
+    return f"not yet available: {explanation}; remove this key"
+
+
+def without_not_yet(root: Map, problems: list[Problem]) -> Map:
+    """The tree without the keys of the table; those that ask for something are problems."""
+    for pattern, rule in NOT_YET.items():
+        for path in tuple(_paths(root, pattern)):
+            root = _without(root, path, (), rule, problems)
+    return root
+
+
+def _paths(root: Map, pattern: KeyPath) -> Iterator[KeyPath]:
+    """The paths of the tree that the pattern stands for."""
+    paths: list[tuple[KeyPath, Node]] = [((), root)]
+    for step in pattern:
+        paths = [
+            ((*path, key), entry.node)
+            for path, node in paths
+            if isinstance(node, Map)
+            for key, entry in node.entries.items()
+            if step in ("*", key)
+        ]
+    return (path for path, _ in paths)
+
+
+def _without(node: Map, path: KeyPath, above: KeyPath, rule: NotYet, problems: list[Problem]) -> Map:
+    key = str(path[0])
+    entry = node.entries[key]
+    full = (*above, key)
+    if len(path) > 1 and isinstance(entry.node, Map):
+        below = _without(entry.node, path[1:], full, rule, problems)
+        return Map(node.place, {**node.entries, key: Entry(entry.place, below)})
+    if rule.only is not None and not (isinstance(entry.node, Scalar) and entry.node.text == rule.only):
+        return node
+    if not is_null(entry.node) and not _says_off(entry.node, rule):
+        place = entry.place if rule.only is None else entry.node.place
+        problems.append(place.problem(full, _message(rule)))
+    return Map(node.place, {other: value for other, value in node.entries.items() if other != key})
+
+
+def _says_off(node: Node, rule: NotYet) -> bool:
+    return isinstance(node, Scalar) and node.text in rule.off
+
+
+def _message(rule: NotYet) -> str:
+    if rule.only is not None:
+        return f'"{rule.only}" is not yet available: {rule.explanation}'
+    return refusal(rule.explanation)

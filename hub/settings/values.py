@@ -1,0 +1,118 @@
+"""The kinds of value a key of the hub may have, beyond those that adapters use too."""
+
+import re
+from difflib import get_close_matches
+from functools import cache
+from typing import Annotated, NamedTuple
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr, WithJsonSchema
+
+from adapters.config_types import SourceText
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")
+_LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/]+):([0-9]{1,5})")
+
+
+class ListenAddress(NamedTuple):
+    """Where a server listens; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_listen(value: object) -> ListenAddress:
+    """Read `127.0.0.1:8080`, `[::1]:8080` or `localhost:8080`; raises ValueError."""
+    if isinstance(value, ListenAddress):
+        return value
+    match = _LISTEN.fullmatch(value) if isinstance(value, str) else None
+    if match is None or int(match[2]) > 65535:
+        raise ValueError(f'"{value}" is not an address to listen on; write HOST:PORT, such as 127.0.0.1:8080')
+    return ListenAddress(match[1].strip("[]"), int(match[2]))
+
+
+def known_timezone(name: str) -> str:
+    """An IANA time zone that is installed here."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        close = get_close_matches(name, _timezones(), n=1, cutoff=0.75)
+        hint = f"did you mean {close[0]}?" if close else "write an IANA name such as Europe/Berlin"
+        raise ValueError(f'"{name}" is not a time zone; {hint}') from error
+    return name
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    """Reading them opens some 600 files, so only a wrong name leads here."""
+    return frozenset(available_timezones())
+
+
+def usable_token(token: SecretStr) -> SecretStr:
+    """A token that can stand in an address as it is."""
+    if not _TOKEN.fullmatch(token.get_secret_value()):
+        raise ValueError("stands in the webhook's address, so it must be letters, digits and -._~ only")
+    return token
+
+
+def empty_is_absent(value: object) -> object:
+    """An optional value from a variable that is set to nothing."""
+    return None if value == "" else value
+
+
+def http_url(value: str) -> str:
+    """An address without the slash at its end."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is not an http or https address")
+    return value.rstrip("/")
+
+
+def nats_url(value: str) -> str:
+    """One address or several with commas between them."""
+    for part in value.split(","):
+        split = urlsplit(part.strip())
+        if split.scheme not in ("nats", "tls", "ws", "wss") or not split.hostname:
+            raise ValueError(
+                "is not a NATS address; write nats://HOST:PORT, several with commas between them"
+            )
+    return value
+
+
+def subject_prefix(value: str) -> str:
+    """A word that can stand in the names of streams and as the first part of subjects."""
+    if not re.fullmatch("[A-Za-z0-9_-]{1,32}", value):
+        raise ValueError("is not a prefix; use letters, digits, _ and -, at most 32")
+    return value
+
+
+def store_url(value: object) -> object:
+    """A relative SQLite path counts from the file it stands in; `postgres:` is the same as `postgresql:`."""
+    if not isinstance(value, str):
+        return value
+    scheme, separator, rest = value.partition("://")
+    if separator and scheme in ("postgres", "postgresql"):
+        return f"postgresql://{rest}"
+    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
+        if rest.startswith("//") or not isinstance(value, SourceText):
+            return str(value)
+        return f"sqlite:///{value.folder.absolute() / rest[1:]}"
+    raise ValueError("is not a database address; write sqlite:///FILE or postgresql://HOST/DATABASE")
+
+
+Listen = Annotated[
+    ListenAddress,
+    BeforeValidator(parse_listen),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "format": "listen-address"}),
+]
+WebhookToken = Annotated[SecretStr, AfterValidator(usable_token)]
+TimeZone = Annotated[str, AfterValidator(known_timezone)]
+HttpUrl = Annotated[str, AfterValidator(http_url)]
+NatsUrl = Annotated[str, AfterValidator(nats_url)]
+StoreUrl = Annotated[str, BeforeValidator(store_url)]
+Prefix = Annotated[str, AfterValidator(subject_prefix)]
