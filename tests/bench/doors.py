@@ -1,8 +1,8 @@
 """Servers to be measured: `python -m tests.bench.doors bare|door FOLDER`; prints its port when it answers.
 
 `bare` reads the body and commits it with the same group commit and the same fsync as the hub, and
-does nothing else. `door` is the hub's own webhook route (token, masking, classification, digest, receipt) without
-the rest of the hub in its process.
+does nothing else. `door` is the hub's own webhook route (token, masking, classification, digest,
+receipt) without the rest of the hub in its process.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from hub.store.database import Database
 from hub.store.migrate import migrate
 from hub.telemetry import Metrics
 
-TOKEN = "a-webhook-token-of-the-bench"  # noqa: S105 - opens nothing
+TOKEN = "a-webhook-token-of-the-bench"
 Message = MutableMapping[str, Any]
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -72,7 +72,6 @@ class Bare:
 
 
 async def serve(kind: str, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         nats = EmbeddedServer(folder)
         stack.push_async_callback(nats.stop)
@@ -111,4 +110,5 @@ async def serve(kind: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    Path(sys.argv[2]).mkdir(parents=True, exist_ok=True)
     uvloop.run(serve(sys.argv[1], Path(sys.argv[2])))

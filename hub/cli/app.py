@@ -1,0 +1,81 @@
+"""All commands together: the stand-alone ones, and one group per noun."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from hub.cli import (
+    bookings,
+    config,
+    contacts,
+    deliveries,
+    events,
+    inbox,
+    issues,
+    operations,
+    projections,
+    rebuild,
+    running_hub,
+    sinks,
+    sources,
+    status,
+    tokens,
+    why,
+)
+from hub.cli.running import usage
+
+NOT_YET: Mapping[str, tuple[str, ...]] = {
+    "": ("init", "doctor", "plan", "apply", "replay", "console", "adapters", "sim"),
+    "bookings": (
+        "availability", "reschedule", "cancel", "cancel-range", "rebook", "no-show", "note", "add-guest",
+        "remove-guest", "link",
+    ),
+    "contacts": ("export", "forget"),
+    "events": ("export", "import"),
+    "sinks": ("preview", "prepare", "forget"),
+    "sources": ("connect", "disconnect", "poll", "backfill", "pause", "resume"),
+    "operations": ("watch", "stop", "resume"),
+    "issues": ("snooze",),
+    "config": ("test", "diff", "reload"),
+}  # fmt: skip
+"""Commands that are planned: refused by name rather than as a typing error."""
+
+NOUNS: Mapping[str, typer.Typer] = {
+    "bookings": bookings.app,
+    "contacts": contacts.app,
+    "events": events.app,
+    "inbox": inbox.app,
+    "deliveries": deliveries.app,
+    "sinks": sinks.app,
+    "sources": sources.app,
+    "projections": projections.app,
+    "operations": operations.app,
+    "issues": issues.app,
+    "tokens": tokens.app,
+    "config": config.app,
+}
+
+
+class Group(TyperGroup):
+    """A group that knows what is planned."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        noun = "" if ctx.parent is None else str(self.name)
+        if args and args[0] not in self.commands and args[0] in NOT_YET.get(noun, ()):
+            raise usage(f"{ctx.command_path} {args[0]}: not yet", next=f"{ctx.command_path} --help")
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    name="bookinghub",
+    cls=Group,
+    help="Keeps bookings true everywhere: what happened to a booking, and is everything in step?",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for alone in (running_hub, status, why, rebuild):
+    alone.add_to(app)
+for noun, commands in NOUNS.items():
+    app.add_typer(commands, name=noun, cls=Group)

@@ -1,0 +1,163 @@
+"""Calling an adapter: which calls one task needs, what they are given, and what they led to so far."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from adapters.api import BookingMirror, ContactMirror, Reactor, Receipt
+from adapters.errors import PermanentError
+from events import Booking, Contact, Envelope
+from events.ids import idempotency_key
+from hub.delivery.dispatch import Task
+from hub.delivery.record import Attempt, PartResult
+from hub.delivery.retry import Sleep, call_with_short_retries
+from hub.delivery.steps import operation_of
+from hub.store.tables import TargetReceiptRow
+
+T = TypeVar("T")
+
+SavePart = Callable[[tuple[PartResult, ...]], Awaitable[None]]
+
+
+class Progress:
+    """What one attempt has led to so far: results that are not stored yet, and its story."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._started = self._loop.time()
+        self._unsaved: list[PartResult] = []
+        self._details: list[str] = []
+        self._external_id: str | None = None
+        self._url: str | None = None
+
+    @property
+    def elapsed(self) -> timedelta:
+        """How long the attempt took up to now."""
+        return timedelta(seconds=self._loop.time() - self._started)
+
+    def start(self) -> None:
+        """The first call goes out now."""
+        self._started = self._loop.time()
+
+    def add(self, result: PartResult) -> None:
+        """A part is done, but not stored yet."""
+        self._unsaved.append(result)
+
+    def take_unsaved(self) -> tuple[PartResult, ...]:
+        """The results nobody has stored; whoever takes them does."""
+        unsaved, self._unsaved = tuple(self._unsaved), []
+        return unsaved
+
+    def tell(self, detail: str, receipt: Receipt | None) -> None:
+        """Remember what was done; of several parts the first names the object."""
+        if receipt is not None:
+            self._external_id = self._external_id or receipt.external_id
+            self._url = self._url or receipt.url
+        if detail not in self._details:
+            self._details.append(detail)
+
+    def told(self) -> Attempt:
+        """The successful attempt as it is recorded."""
+        return Attempt(
+            outcome=", ".join(self._details) or "nothing wanted",
+            duration=self.elapsed,
+            message=self._external_id,
+            url=self._url,
+            parts=self.take_unsaved(),
+        )
+
+
+class Calls:
+    """Makes the calls of one sink, each bounded in time and shortly retried."""
+
+    def __init__(self, sink: str, *, epoch: int, timeout: timedelta, sleep: Sleep) -> None:
+        self._sink = sink
+        self._epoch = epoch
+        self._timeout = timeout
+        self._sleep = sleep
+
+    async def react(self, reactor: Reactor[Any], task: Task, envelope: Envelope, progress: Progress) -> None:
+        """Hand one event over, under the key it has at every redelivery."""
+        key = idempotency_key(envelope.event_id, self._sink, operation_of(task.lead))
+        progress.start()
+        receipt = await self._call(lambda: reactor.react(envelope, idempotency_key=key))
+        progress.tell((receipt.detail if receipt else "") or "sent", receipt)
+
+    async def sync(
+        self,
+        mirror: BookingMirror[Any] | ContactMirror[Any],
+        task: Task,
+        progress: Progress,
+        *,
+        save: SavePart,
+    ) -> None:
+        """Bring all parts to the desired state, wanted ones first, and store each before the next is begun.
+
+        A part that is refused for good does not keep the others from theirs; its error comes last.
+        """
+        progress.start()
+        target, wanted = mirror.target(), _parts(mirror, task.desired)
+        held = {part: row for part, row in task.held.items() if row.target == target}
+        refused: PermanentError | None = None
+        for part in (*wanted, *(part for part in held if part not in wanted)):
+            await save(progress.take_unsaved())
+            try:
+                receipt = await self._sync_part(mirror, task, part, held, wanted=part in wanted)
+            except PermanentError as error:
+                refused = refused or error
+                continue
+            position = task.desired.position if task.desired else 0
+            progress.add(PartResult(part, receipt, position, self._epoch, target))
+            progress.tell(_detail(receipt, had=part in held), receipt)
+        if refused is not None:
+            raise refused
+
+    async def _sync_part(
+        self,
+        mirror: BookingMirror[Any] | ContactMirror[Any],
+        task: Task,
+        part: str,
+        held: Mapping[str, TargetReceiptRow],
+        *,
+        wanted: bool,
+    ) -> Receipt | None:
+        given = _given(held.get(part), epoch=self._epoch)
+        state: Any = task.desired if wanted else None
+        return await self._call(lambda: mirror.sync(state, part, given))
+
+    async def _call(self, call: Callable[[], Awaitable[object]]) -> Receipt | None:
+        receipt = await call_with_short_retries(call, timeout=self._timeout, sleep=self._sleep)
+        if receipt is None or isinstance(receipt, Receipt):
+            return receipt
+        raise TypeError("an adapter returned something that is no receipt")
+
+
+def _parts(
+    mirror: BookingMirror[Any] | ContactMirror[Any], desired: Booking | Contact | None
+) -> tuple[str, ...]:
+    if isinstance(mirror, BookingMirror) and isinstance(desired, Booking):
+        return tuple(dict.fromkeys(mirror.parts(desired)))
+    return ("",)
+
+
+def _given(row: TargetReceiptRow | None, *, epoch: int) -> Receipt | None:
+    """The stored receipt as the adapter gets it back; its position counts only within its own epoch."""
+    if row is None:
+        return None
+    return Receipt(
+        external_id=row.external_id,
+        etag=row.etag,
+        fingerprint=row.fingerprint,
+        position=row.position if row.epoch == epoch else 0,
+        url=row.url,
+        target=row.target,
+        detail=row.detail,
+        data=row.data,
+    )
+
+
+def _detail(receipt: Receipt | None, *, had: bool) -> str:
+    if receipt is not None:
+        return receipt.detail or "done"
+    return "removed" if had else "nothing to remove"

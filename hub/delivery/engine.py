@@ -1,0 +1,161 @@
+"""Delivers: one runner per sink, all of them kept, woken and stopped here.
+
+The engine holds nothing that a restart needs. What is to be done are rows, who does it are claims,
+what was reached are receipts; several engines on one database share the work.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import uuid4
+
+import structlog
+from sqlmodel import Session
+
+from hub.clock import Clock
+from hub.delivery.dispatch import Dispatch
+from hub.delivery.policy import error_message
+from hub.delivery.queue import forget_claims, leave_claims
+from hub.delivery.retry import Sleep
+from hub.delivery.runner import SinkRunner
+from hub.delivery.sinks import (
+    DeliveryObserver,
+    LoadBooking,
+    LoadContact,
+    LoadEnvelope,
+    NoObserver,
+    RunningSink,
+    SinkActivity,
+)
+from hub.delivery.worker import Worker
+from hub.errors import StoreError
+from hub.store import claims
+from hub.store.claims import Claim
+from hub.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+RENEWALS_PER_LEASE = 3
+
+
+class DeliveryEngine:
+    """Runs the deliveries of the configured sinks in this process."""
+
+    def __init__(
+        self,
+        db: Database,
+        sinks: Sequence[RunningSink],
+        clock: Clock,
+        *,
+        load_booking: LoadBooking,
+        load_contact: LoadContact,
+        load_envelope: LoadEnvelope,
+        owner: str,
+        epoch: int = 1,
+        alone: bool = False,
+        poll: timedelta = timedelta(seconds=1),
+        renew_every: timedelta | None = None,
+        observer: DeliveryObserver | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        """`owner` names this process in claims; `epoch` is the one the adapters' contexts carry.
+
+        `alone` promises that no other process works on this store, so that claims found at the start
+        belong to the dead and need not run out first. `poll` bounds how late a row is noticed that
+        nobody announced; claims are renewed long before they run out unless `renew_every` says otherwise.
+        """
+        self._db = db
+        self._clock = clock
+        self._alone = alone
+        self._names = [sink.name for sink in sinks]
+        shortest = min((sink.lease for sink in sinks), default=timedelta(minutes=1))
+        self._renew_every = renew_every or shortest / RENEWALS_PER_LEASE
+        # A restarted engine of the same name must not take the claims of its predecessor for its own.
+        self._owner = f"{owner}/{uuid4().hex[:8]}"
+        watching = observer or NoObserver()
+        self._runners: dict[str, SinkRunner] = {
+            sink.name: SinkRunner(
+                sink,
+                db=db,
+                clock=clock,
+                dispatch=Dispatch(sink, epoch=epoch, load_booking=load_booking, load_contact=load_contact),
+                worker=Worker(
+                    sink,
+                    db=db,
+                    clock=clock,
+                    epoch=epoch,
+                    load_envelope=load_envelope,
+                    observer=watching,
+                    sleep=sleep,
+                ),
+                owner=self._owner,
+                poll=poll,
+                observer=watching,
+            )
+            for sink in sinks
+        }
+        self._keeping: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to deliver; returns at once, targets that are away are waited for in the background."""
+        if self._alone:
+            await self._db.write(self._forget_claims)
+        for runner in self._runners.values():
+            runner.start()
+        self._keeping = asyncio.create_task(self._keep_claims(), name="renew claims")
+
+    async def stop(self, *, within: timedelta = timedelta(seconds=10)) -> None:
+        """Take up nothing new, let calls under way end within this time, cut off the rest; safe to call twice.
+
+        A store that is away keeps nobody from stopping: claims then run out by themselves.
+        """
+        ended = await asyncio.gather(
+            *(runner.stop(within=within) for runner in self._runners.values()), return_exceptions=True
+        )
+        if self._keeping is None:
+            return
+        self._keeping.cancel()
+        ended += await asyncio.gather(self._keeping, return_exceptions=True)
+        self._keeping = None
+        try:
+            await self._db.write(lambda session: leave_claims(session, self._owner))
+        except StoreError as error:
+            ended.append(error)
+        for error in ended:
+            if isinstance(error, Exception):
+                log.warning("not stopped cleanly", error=error_message(error))
+
+    def wake(self, sinks: Iterable[str] | None = None) -> None:
+        """New rows are committed for these sinks (None: maybe for any); called in the event loop's thread."""
+        for name in self._runners if sinks is None else sinks:
+            if name in self._runners:
+                self._runners[name].wake()
+
+    def activity(self) -> Mapping[str, SinkActivity]:
+        """What each sink does at this moment in this process."""
+        return {name: runner.activity for name, runner in self._runners.items()}
+
+    def _forget_claims(self, session: Session) -> None:
+        for name in self._names:
+            forget_claims(session, name)
+
+    async def _keep_claims(self) -> None:
+        """Renew the claims of calls that are still running."""
+        while True:
+            await asyncio.sleep(self._renew_every.total_seconds())
+            now = self._clock.now()
+            held = [
+                (claim, now + runner.lease)
+                for runner in self._runners.values()
+                for claim in runner.held_claims
+            ]
+            try:
+                await self._db.write(partial(_renew, held))
+            except StoreError as error:
+                log.error("claims not renewed", error=str(error))
+
+
+def _renew(held: Sequence[tuple[Claim, datetime]], session: Session) -> None:
+    for claim, until in held:
+        claims.renew(session, claim, until=until)

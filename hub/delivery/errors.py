@@ -1,0 +1,23 @@
+"""What goes wrong between the hub and a call to a target.
+
+TransientError
+└── CutOffError        the hub stopped waiting: the call may still have its effect, so its key rests
+HubError
+├── LostClaimError     somebody else works on this key by now: the result is discarded
+└── NotReadableError   the row's event cannot be read at present: given back, nobody's attempt
+"""
+
+from adapters.errors import TransientError
+from hub.errors import HubError
+
+
+class CutOffError(TransientError):
+    """No answer within the sink's timeout; whether the call had its effect is unknown."""
+
+
+class LostClaimError(HubError):
+    """The claim on this key is not ours any more; nothing may be recorded under it."""
+
+
+class NotReadableError(HubError):
+    """The log did not give the event a row is about."""

@@ -1,0 +1,82 @@
+"""A sink as the engine runs it, and what the engine tells others about it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+from sqlmodel import Session
+
+from adapters.api import BookingMirror, ContactMirror, Reactor
+from events import Booking, Contact, Envelope
+from hub.delivery.policy import RetryPolicy
+from hub.delivery.retry import longest_attempt
+
+LEASE_MARGIN = timedelta(seconds=30)
+"""How much longer than the longest attempt a claim lives: the time to record it, and clocks that differ."""
+
+LoadBooking = Callable[[Session, str], Booking | None]
+"""The newest state of a booking in the live projection, its `position` set."""
+LoadContact = Callable[[Session, str], Contact | None]
+"""The newest state of a contact in the live projection, its `position` set."""
+LoadEnvelope = Callable[[int], Awaitable[Envelope | None]]
+"""The event at a position of the log, opened; raises a HubError if the log does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSink:
+    """One configured sink: its name in the YAML, its adapter, and how patient the hub is with it."""
+
+    name: str
+    adapter: BookingMirror[Any] | ContactMirror[Any] | Reactor[Any]
+    timeout: timedelta = timedelta(seconds=30)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    concurrency: int = 8
+
+    @property
+    def acts_once_per_event(self) -> bool:
+        return isinstance(self.adapter, Reactor)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a call whose effect is unknown may simply be made again."""
+        return not isinstance(self.adapter, Reactor) or self.adapter.repeat == "safe"
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a claim lives unless it is renewed; it outlives every try at one part."""
+        return longest_attempt(self.timeout) + LEASE_MARGIN
+
+
+@dataclass(frozen=True, slots=True)
+class SinkActivity:
+    """What one sink does at this moment in this process."""
+
+    opened: bool
+    in_flight: int
+
+
+class DeliveryObserver(Protocol):
+    """Hears what happens; the hub's metrics stand behind it."""
+
+    def attempted(self, sink: str, *, outcome: str, duration: timedelta) -> None:
+        """An attempt ended: delivered, transient, permanent, auth, uncertain or lost_claim."""
+        ...
+
+    def delivered(self, sink: str, *, covered: int, latency: timedelta) -> None:
+        """A row was delivered this long after it was made, and so many older ones with it."""
+        ...
+
+    def in_flight(self, sink: str, *, keys: int) -> None:
+        """So many keys of this sink are being worked on now."""
+        ...
+
+
+class NoObserver:
+    """Nobody listens."""
+
+    def attempted(self, sink: str, *, outcome: str, duration: timedelta) -> None: ...
+
+    def delivered(self, sink: str, *, covered: int, latency: timedelta) -> None: ...
+
+    def in_flight(self, sink: str, *, keys: int) -> None: ...

@@ -1,0 +1,1 @@
+"""From the outside to facts: receive, mark, read, derive, append."""

@@ -1,0 +1,142 @@
+"""From one snapshot to facts in the log: head, derive, append, and again if somebody was faster."""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from events.base import BookingEvent
+from events.derive import continue_chain, derive, unconfirmed
+from events.envelope import Envelope, Provenance
+from events.snapshot import BookingSnapshot
+from events.state import Booking
+from hub.errors import ConcurrencyError, FactConflictError, LogError, LogUnavailableError
+from hub.ingest.contacts import with_contacts
+from hub.log.event_log import EventLog, History
+from hub.log.privacy import Privacy
+from hub.telemetry import Metrics
+
+_TRIES = 12
+_LONGEST_PAUSE = 0.5
+_MOST_HALVES = 50
+
+_log = structlog.get_logger(__name__)
+
+
+class UnstorableError(Exception):
+    """The log refuses these facts for good; the receipt needs a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of one history: the folded state and the version to expect, read before the snapshot counts."""
+
+    state: Booking | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one snapshot; `head` is the history's end after it."""
+
+    head: Head
+    facts: tuple[str, ...] = ()
+    position: int = 0
+    unconfirmed: bool = False
+
+
+class Appender:
+    """Derives and appends; safe to call for one booking from several processes at once."""
+
+    def __init__(self, log: EventLog, privacy: Privacy, *, metrics: Metrics) -> None:
+        self._log = log
+        self._privacy = privacy
+        self._metrics = metrics
+
+    async def head(self, source: str, provider_id: str) -> Head:
+        """Where the history of this id ends."""
+        envelope, version = await self._log.head(source, provider_id)
+        return Head(envelope.booking if envelope else None, version)
+
+    async def settle(
+        self,
+        snapshot: BookingSnapshot,
+        *,
+        head: Head,
+        provenance: Provenance = "webhook",
+        causation_id: str | None = None,
+    ) -> Settled:
+        """Append what this snapshot adds to its history, starting from a head read before it was looked at.
+
+        Raises LogUnavailableError (the outcome is unknown: read the head before trying again),
+        UnstorableError, and ConcurrencyError if others kept being faster.
+        """
+        for attempt in range(_TRIES):
+            facts, expected = await self._derived(head, snapshot)
+            if not facts:
+                return Settled(head, unconfirmed=unconfirmed(head.state, snapshot))
+            try:
+                return await self._append(facts, expected, snapshot, provenance, causation_id)
+            except ConcurrencyError:
+                self._metrics.append_conflicts.inc()
+                await asyncio.sleep(random.uniform(0, min(0.01 * 2**attempt, _LONGEST_PAUSE)))  # noqa: S311
+                head = await self.head(snapshot.source, snapshot.provider_id)
+        raise ConcurrencyError(f"{snapshot.provider_id} changed {_TRIES} times while it was derived")
+
+    async def _derived(
+        self, head: Head, snapshot: BookingSnapshot
+    ) -> tuple[Sequence[BookingEvent], Mapping[History, int]]:
+        snapshot = with_contacts(snapshot, head.state, self._privacy)
+        own = (snapshot.source, snapshot.provider_id)
+        if head.state is None and snapshot.replaces not in (None, snapshot.provider_id):
+            former = await self._counting_half(snapshot.source, snapshot.replaces or "")
+            if former is not None and former.state is not None:
+                expected = {own: head.version, (snapshot.source, former.state.provider_id): former.version}
+                return continue_chain(former.state, snapshot), expected
+        return derive(head.state, snapshot), {own: head.version}
+
+    async def _counting_half(self, source: str, provider_id: str) -> Head | None:
+        """The half that counts now of the booking this id belongs to; None if nothing is known of it."""
+        for _ in range(_MOST_HALVES):
+            head = await self.head(source, provider_id)
+            if head.state is None or head.state.provider_id == provider_id:
+                return head
+            provider_id = head.state.provider_id
+        return None
+
+    async def _append(
+        self,
+        facts: Sequence[BookingEvent],
+        expected: Mapping[History, int],
+        snapshot: BookingSnapshot,
+        provenance: Provenance,
+        causation_id: str | None,
+    ) -> Settled:
+        batch = [Envelope.of(fact, provenance=provenance, causation_id=causation_id) for fact in facts]
+        began = time.perf_counter()
+        try:
+            appended = await self._log.append(batch, expected=expected)
+        except (ConcurrencyError, LogUnavailableError):
+            raise
+        except FactConflictError as error:
+            _log.error("fact_conflict", source=snapshot.source, booking_id=batch[0].booking_id)
+            raise UnstorableError("fact conflict") from error
+        except LogError as error:
+            raise UnstorableError(f"its facts cannot be stored: {error}") from error
+        self._metrics.append_duration.observe(time.perf_counter() - began)
+        for envelope in batch:
+            self._metrics.facts.labels(envelope.source, envelope.type, provenance).inc()
+        last = _last_of(batch, snapshot.provider_id, appended.first_position)
+        state = facts[-1].booking.model_copy(update={"position": last})
+        types = tuple(envelope.type for envelope in batch)
+        return Settled(Head(state, last), types, appended.last_position)
+
+
+def _last_of(batch: Sequence[Envelope], provider_id: str, first_position: int) -> int:
+    """Where the last event of this id's own history stands: a chain writes to another one too."""
+    return max(
+        first_position + index for index, envelope in enumerate(batch) if envelope.provider_id == provider_id
+    )

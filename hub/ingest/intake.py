@@ -1,0 +1,111 @@
+"""A delivered body becomes a receipt: masked, recognised, and sorted by what will be done with it."""
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+from adapters.api import Reading, Source
+from hub.ingest.masking import Masked, Masker, parse
+from hub.ingest.trust import objection
+from hub.log.inbox_log import NewReceipt, StoredReceipt
+from hub.log.subjects import fits_subject
+
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, check_circular=False)
+_NO_KIND = re.compile(r"[^A-Za-z0-9_.:-]")
+_LONGEST_KIND = 64
+_SURELY_FITS = 80
+"""Characters of an id that need no counting to know that they fit into a subject."""
+
+
+def new_receipt_id(received_at: datetime) -> str:
+    """An id that sorts by time and cannot be guessed."""
+    return f"r_{int(received_at.timestamp() * 1e6):013x}{secrets.token_hex(6)}"
+
+
+@runtime_checkable
+class QuickCheck(Protocol):
+    """A source that can tell the outcome of `read` for less, with a snapshot of required members only."""
+
+    def check(self, payload: Mapping[str, Any], *, received_at: datetime) -> Reading:
+        """As `read`."""
+        ...
+
+
+class Intake:
+    """Makes receipts for one source; knows nothing of HTTP and stores nothing."""
+
+    def __init__(self, source: Source[Any]) -> None:
+        self._source = source
+        self._read = source.check if isinstance(source, QuickCheck) else source.read
+        self._masker = Masker(secret_keys=source.secret_keys, dropped_keys=source.dropped_keys)
+
+    def receive(self, body: bytes, *, received_at: datetime) -> tuple[NewReceipt, str | None]:
+        """The receipt of a body and, if the body is no JSON object, what is wrong with it.
+
+        The status is `accepted`, `ignored` or `quarantined`; whether it is a duplicate is not known here.
+        """
+        masked = self._masker.mask(body)
+        if masked.payload is None:
+            return self._unparsed(masked, received_at), masked.problem
+        kind, content = self._source.unwrap(masked.payload) or ("", masked.payload)
+        reading = trusted(self._read(masked.payload, received_at=received_at), received_at=received_at)
+        return NewReceipt(
+            receipt_id=new_receipt_id(received_at),
+            source=self._source.instance,
+            received_at=received_at,
+            kind=_NO_KIND.sub("_", kind[:_LONGEST_KIND]),
+            status=_STATUS[reading.outcome],
+            reason=reading.reason,
+            provider_id=reading.provider_id,
+            digest=self._digest(kind, content),
+            body=masked.body,
+        ), None
+
+    def _unparsed(self, masked: Masked, received_at: datetime) -> NewReceipt:
+        return NewReceipt(
+            receipt_id=new_receipt_id(received_at),
+            source=self._source.instance,
+            received_at=received_at,
+            kind="",
+            status="quarantined",
+            reason=masked.problem,
+            provider_id=None,
+            digest=hashlib.sha256(self._source.instance.encode() + b"\n\n" + masked.body).hexdigest(),
+            body=masked.body,
+        )
+
+    def _digest(self, kind: str, content: Mapping[str, Any]) -> str:
+        """Equal for copies of one notification, whichever envelope they came in."""
+        text = f"{self._source.instance}\n{kind}\n{_CANONICAL.encode(content)}"
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def trusted(reading: Reading, *, received_at: datetime) -> Reading:
+    """The reading, or an unreadable one if what it shows cannot be taken on trust."""
+    if reading.snapshot is None:
+        return reading
+    provider_id = reading.snapshot.provider_id
+    if len(provider_id) > _SURELY_FITS and not fits_subject(provider_id):
+        return Reading("unreadable", reading.kind, reason="its id is too long to be stored")
+    reason = objection(reading.snapshot, received_at=received_at)
+    if reason is None:
+        return reading
+    return Reading("unreadable", reading.kind, provider_id=reading.provider_id, reason=reason)
+
+
+def read_stored(source: Source[Any], receipt: StoredReceipt) -> Reading:
+    """What the source makes of a receipt that was stored, masked, some time ago."""
+    try:
+        payload = parse(receipt.body)
+    except (ValueError, RecursionError):
+        return Reading("unreadable", receipt.kind, reason="not JSON")
+    if not isinstance(payload, dict):
+        return Reading("unreadable", receipt.kind, reason="not a JSON object")
+    return trusted(source.read(payload, received_at=receipt.received_at), received_at=receipt.received_at)
+
+
+_STATUS: Mapping[str, Any] = {"booking": "accepted", "ignored": "ignored", "unreadable": "quarantined"}

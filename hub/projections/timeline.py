@@ -1,0 +1,53 @@
+"""One row per event, in the order of the log: what happened, without anything personal."""
+
+from typing import ClassVar
+
+from sqlmodel import Session
+
+from events import BookingDetailsChanged, DomainEvent, Envelope
+from events.personal import REASON_FIELDS
+from hub.projections.base import Batch, Projection
+from hub.projections.bulk import Values, write_rows
+from hub.store.tables import TimelineRow
+
+# The state is in the log; `by` may hold whatever a guest was asked for.
+_NOT_SHOWN = {"booking", "occurred_at", "provider_id", "ordinal", "by", *REASON_FIELDS}
+
+
+def is_hidden(event: DomainEvent) -> bool:
+    """Whether the event only moved the version: shown to nobody, delivered to nobody."""
+    return isinstance(event, BookingDetailsChanged) and event.changed == ("updated_at",)
+
+
+class Timeline(Projection):
+    """The list of events; a position is also the proof of what stood there (see `divergence`)."""
+
+    name = "timeline"
+    version = 1
+    handles: ClassVar[tuple[type[DomainEvent], ...]] = (DomainEvent,)
+    tables = (TimelineRow,)
+
+    def apply_batch(self, batch: Batch, session: Session, generation: int) -> None:
+        rows = [timeline_values(envelope, generation) for envelope in batch.envelopes]
+        write_rows(session, TimelineRow, rows)
+
+
+def timeline_values(envelope: Envelope, generation: int) -> Values:
+    """The row of one event."""
+    event = envelope.event
+    return {
+        "generation": generation,
+        "position": envelope.position,
+        "event_id": envelope.event_id,
+        "type": envelope.type,
+        "booking_id": envelope.booking_id,
+        "provider_id": envelope.provider_id,
+        "source": envelope.source,
+        "occurred_at": envelope.occurred_at,
+        "recorded_at": envelope.recorded_at,
+        "provenance": envelope.provenance,
+        "schema_version": envelope.schema_version,
+        "causation_id": envelope.causation_id,
+        "hidden": is_hidden(event),
+        "detail": event.model_dump_json(exclude=_NOT_SHOWN, exclude_none=True),
+    }

@@ -1,0 +1,97 @@
+"""Marks: these bookings have to be looked at. A mark goes only after its booking was worked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, func, update
+from sqlmodel import Session, col, select
+
+from hub.store.statements import insert_new
+from hub.store.tables import DirtyRow
+
+
+@dataclass(frozen=True, slots=True)
+class DirtyCounts:
+    """`receipts` counts marks, `bookings` the bookings they are on."""
+
+    receipts: int
+    bookings: int
+
+
+def mark(session: Session, marks: Sequence[DirtyRow]) -> int:
+    """Add marks and return how many are new; a receipt marks its booking once."""
+    return insert_new(session, marks)
+
+
+def due(session: Session, *, now: datetime, limit: int) -> list[tuple[str, str]]:
+    """Bookings with a due mark as (source, provider id), the longest due first."""
+    first_due = func.min(DirtyRow.due_at)
+    found = session.execute(
+        select(DirtyRow.source, DirtyRow.provider_id)
+        .where(col(DirtyRow.due_at) <= now)
+        .group_by(col(DirtyRow.source), col(DirtyRow.provider_id))
+        .order_by(first_due, col(DirtyRow.source), col(DirtyRow.provider_id))
+        .limit(limit)
+    )
+    return [(source, provider_id) for source, provider_id in found]
+
+
+def next_due(session: Session) -> datetime | None:
+    """When the earliest mark is due; None if there is no mark."""
+    return session.exec(select(DirtyRow.due_at).order_by(col(DirtyRow.due_at)).limit(1)).first()
+
+
+def receipts_of(session: Session, source: str, provider_id: str) -> list[DirtyRow]:
+    """All marks of one booking, due or not, in the order they were made."""
+    return list(
+        session.exec(
+            select(DirtyRow)
+            .where(*_of(source, provider_id))
+            .order_by(col(DirtyRow.marked_at), col(DirtyRow.sequence), col(DirtyRow.receipt_id))
+        )
+    )
+
+
+def clear(session: Session, source: str, provider_id: str, *, receipt_ids: Sequence[str]) -> int:
+    """Take these marks away, and none that was made meanwhile."""
+    return session.exec(
+        delete(DirtyRow).where(*_of(source, provider_id), col(DirtyRow.receipt_id).in_(receipt_ids))
+    ).rowcount
+
+
+def postpone(
+    session: Session,
+    source: str,
+    provider_id: str,
+    *,
+    receipt_ids: Sequence[str],
+    due_at: datetime,
+    error: str | None,
+) -> int:
+    """Look at the booking again at `due_at`; counts an attempt on each of these marks."""
+    return session.exec(
+        update(DirtyRow)
+        .where(*_of(source, provider_id), col(DirtyRow.receipt_id).in_(receipt_ids))
+        .values(due_at=due_at, attempts=DirtyRow.attempts + 1, last_error=error)
+    ).rowcount
+
+
+def wake(session: Session, source: str, provider_id: str, *, now: datetime) -> int:
+    """Make all marks of the booking due now."""
+    return session.exec(
+        update(DirtyRow).where(*_of(source, provider_id), col(DirtyRow.due_at) > now).values(due_at=now)
+    ).rowcount
+
+
+def counts(session: Session) -> DirtyCounts:
+    """How much waits to be looked at."""
+    bookings = select(DirtyRow.source, DirtyRow.provider_id).distinct().subquery()
+    return DirtyCounts(
+        receipts=session.exec(select(func.count()).select_from(DirtyRow)).one(),
+        bookings=session.exec(select(func.count()).select_from(bookings)).one(),
+    )
+
+
+def _of(source: str, provider_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return col(DirtyRow.source) == source, col(DirtyRow.provider_id) == provider_id

@@ -1,0 +1,81 @@
+"""Receipts of the last 30 days, so that they can be listed and repeated bodies be recognised."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, delete
+from sqlmodel import Session, col, select
+
+from hub.store.paging import Page, newest_first
+from hub.store.statements import insert_new
+from hub.store.tables import InboxRow, QuarantineRow
+
+KEPT = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class InboxFilter:
+    """Which receipts are wanted; absent is all. `since` and `until` bound the time of receipt."""
+
+    source: str | None = None
+    status: str | None = None
+    kind: str | None = None
+    provider_ids: tuple[str, ...] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The filter as SQL."""
+        equal = {"source": self.source, "status": self.status, "kind": self.kind}
+        found = [col(getattr(InboxRow, name)) == value for name, value in equal.items() if value is not None]
+        if self.provider_ids is not None:
+            found.append(col(InboxRow.provider_id).in_(self.provider_ids))
+        if self.since is not None:
+            found.append(col(InboxRow.received_at) >= self.since)
+        if self.until is not None:
+            found.append(col(InboxRow.received_at) < self.until)
+        return found
+
+
+def insert(session: Session, rows: Sequence[InboxRow]) -> int:
+    """Add receipts and return how many are new; the inbox stream may hand one out twice."""
+    return insert_new(session, rows)
+
+
+def find(session: Session, prefix: str, *, limit: int = 20) -> list[InboxRow]:
+    """Receipts whose id begins so, newest first."""
+    starts = col(InboxRow.receipt_id).startswith(prefix, autoescape=True)
+    return list(
+        session.exec(select(InboxRow).where(starts).order_by(col(InboxRow.received_at).desc()).limit(limit))
+    )
+
+
+def listing(
+    session: Session, wanted: InboxFilter, *, limit: int | None = 50, cursor: str | None = None
+) -> Page[InboxRow]:
+    """Receipts, newest first."""
+    return newest_first(
+        session,
+        InboxRow,
+        order=("received_at", "receipt_id"),
+        where=wanted.conditions(),
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+def known_digests(session: Session, digests: Iterable[str]) -> set[str]:
+    """Which of these bodies have been received in the time receipts are kept."""
+    return set(session.exec(select(InboxRow.digest).where(col(InboxRow.digest).in_(set(digests)))))
+
+
+def expire(session: Session, *, now: datetime) -> int:
+    """Delete receipts past their age; one in quarantine stays as long as it waits."""
+    waiting = select(QuarantineRow.receipt_id).where(QuarantineRow.state == "waiting")
+    return session.exec(
+        delete(InboxRow).where(
+            col(InboxRow.received_at) < now - KEPT,
+            col(InboxRow.receipt_id).not_in(waiting),
+        )
+    ).rowcount

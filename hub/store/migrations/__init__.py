@@ -1,0 +1,1 @@
+"""Alembic's environment; `hub.store.migrate` runs it."""

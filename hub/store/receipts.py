@@ -1,0 +1,49 @@
+"""What each target holds for each part, as far as the hub has seen it."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, delete, or_, update
+from sqlmodel import Session, col, select
+
+from hub.store.statements import insert_for, table_of, upsert, values_of
+from hub.store.tables import TargetReceiptRow
+
+
+def get(session: Session, *, sink: str, key: str) -> dict[str, TargetReceiptRow]:
+    """The receipts of one key by part."""
+    rows = session.exec(
+        select(TargetReceiptRow).where(TargetReceiptRow.sink == sink, TargetReceiptRow.key == key)
+    )
+    return {row.part: row for row in rows}
+
+
+def put(session: Session, row: TargetReceiptRow) -> bool:
+    """Keep a receipt; False if a newer one of the same epoch and target is there, which stays.
+
+    Another epoch counts its positions anew, and another target is another object: neither blocks.
+    """
+    columns = table_of(TargetReceiptRow).c
+    offered = insert_for(session, TargetReceiptRow).excluded
+    may_replace = or_(
+        columns.epoch != offered["epoch"],
+        columns.position <= offered["position"],
+        columns.target.is_distinct_from(offered["target"]),
+    )
+    return bool(upsert(session, TargetReceiptRow, [values_of(row)], where=may_replace))
+
+
+def delete_parts(session: Session, *, sink: str, key: str, parts: Sequence[str] | None = None) -> int:
+    """The target holds nothing for these parts any more; None = for the whole key."""
+    conditions: list[ColumnElement[bool]] = [
+        col(TargetReceiptRow.sink) == sink,
+        col(TargetReceiptRow.key) == key,
+    ]
+    if parts is not None:
+        conditions.append(col(TargetReceiptRow.part).in_(parts))
+    return session.exec(delete(TargetReceiptRow).where(*conditions)).rowcount
+
+
+def clear_positions(session: Session, *, sink: str | None = None) -> int:
+    """Positions mean nothing after a divergence: the next state of every key may be written."""
+    mine = [] if sink is None else [col(TargetReceiptRow.sink) == sink]
+    return session.exec(update(TargetReceiptRow).where(*mine).values(position=0)).rowcount

@@ -1,0 +1,83 @@
+"""What is remembered of a sink beyond its YAML: where it started, how it stands."""
+
+from datetime import datetime
+
+from sqlalchemy import or_, update
+from sqlmodel import Session, col, select
+
+from hub.store.statements import insert_new
+from hub.store.tables import SinkRow
+
+
+def see(
+    session: Session, name: str, *, type: str, start_position: int, now: datetime, target: str | None = None
+) -> SinkRow:
+    """The sink's row, made at first sight; a known one keeps its start for ever."""
+    insert_new(
+        session,
+        [
+            SinkRow(
+                name=name,
+                type=type,
+                start_position=start_position,
+                first_seen_at=now,
+                target=target,
+                state="running",
+                since=now,
+            )
+        ],
+    )
+    session.exec(update(SinkRow).where(col(SinkRow.name) == name).values(type=type))
+    return session.exec(select(SinkRow).where(SinkRow.name == name)).one()
+
+
+def get(session: Session, name: str) -> SinkRow | None:
+    """One sink."""
+    return session.get(SinkRow, name)
+
+
+def every(session: Session) -> list[SinkRow]:
+    """All sinks ever seen, by name."""
+    return list(session.exec(select(SinkRow).order_by(col(SinkRow.name))))
+
+
+def set_state(
+    session: Session,
+    name: str,
+    *,
+    state: str,
+    reason: str | None,
+    now: datetime,
+    probe_at: datetime | None = None,
+) -> bool:
+    """`running`, `paused` or `auth_failed`; `since` moves only when the state changes. False if unknown."""
+    row = session.get(SinkRow, name)
+    if row is None:
+        return False
+    if row.state != state:
+        row.since = now
+    row.state = state
+    row.reason = reason
+    row.probe_at = probe_at
+    return True
+
+
+def set_target(session: Session, name: str, *, target: str | None) -> None:
+    """Which outside object store the sink writes to now."""
+    session.exec(update(SinkRow).where(col(SinkRow.name) == name).values(target=target))
+
+
+def record_success(session: Session, name: str, *, at: datetime) -> None:
+    """A delivery went through at this moment."""
+    earlier = or_(col(SinkRow.last_success_at).is_(None), col(SinkRow.last_success_at) < at)
+    session.exec(update(SinkRow).where(col(SinkRow.name) == name, earlier).values(last_success_at=at))
+
+
+def record_error(session: Session, name: str, *, error_class: str, message: str, at: datetime) -> None:
+    """The newest failure, kept until the next one."""
+    earlier = or_(col(SinkRow.last_error_at).is_(None), col(SinkRow.last_error_at) <= at)
+    session.exec(
+        update(SinkRow)
+        .where(col(SinkRow.name) == name, earlier)
+        .values(last_error_class=error_class, last_error_message=message, last_error_at=at)
+    )

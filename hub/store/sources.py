@@ -1,0 +1,37 @@
+"""What is remembered of a source beyond its YAML."""
+
+from datetime import datetime
+
+from sqlalchemy import or_, update
+from sqlmodel import Session, col, select
+
+from hub.store.statements import upsert
+from hub.store.tables import SourceRow
+
+
+def see(session: Session, name: str, *, type: str, now: datetime) -> SourceRow:
+    """The source's row, made at first sight; state and times of a known one stay."""
+    values = {"name": name, "type": type, "first_seen_at": now, "state": "running"}
+    upsert(session, SourceRow, [values], keep=("first_seen_at", "state"))
+    return session.exec(select(SourceRow).where(SourceRow.name == name)).one()
+
+
+def get(session: Session, name: str) -> SourceRow | None:
+    """One source."""
+    return session.get(SourceRow, name)
+
+
+def every(session: Session) -> list[SourceRow]:
+    """All sources ever seen, by name."""
+    return list(session.exec(select(SourceRow).order_by(col(SourceRow.name))))
+
+
+def touch_webhook(session: Session, name: str, *, at: datetime) -> None:
+    """A webhook came at this moment; an earlier one never moves the time back."""
+    earlier = or_(col(SourceRow.last_webhook_at).is_(None), col(SourceRow.last_webhook_at) < at)
+    session.exec(update(SourceRow).where(col(SourceRow.name) == name, earlier).values(last_webhook_at=at))
+
+
+def set_state(session: Session, name: str, *, state: str, reason: str | None) -> None:
+    """`running`, or `paused` with the reason."""
+    session.exec(update(SourceRow).where(col(SourceRow.name) == name).values(state=state, reason=reason))

@@ -1,0 +1,418 @@
+"""The tables. They hold rows and nothing else: never events, never input, for they do not validate.
+
+The tables of a projection carry `generation` as first key: a rebuild fills a new generation beside
+the live one (docs/adr/0004). Changing a table means writing a migration; a test compares both.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import Index, MetaData, text
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from hub.store.columns import JsonDocument, UtcDateTime, Whole
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+_registry = registry(metadata=MetaData(naming_convention=NAMING))
+
+
+class Row(SQLModel, registry=_registry):
+    """Base of all tables; keeps them apart from other SQLModel users of the process."""
+
+    metadata: ClassVar[MetaData] = _registry.metadata
+
+
+class InstallationRow(Row, table=True):
+    """The one row that says which log this store belongs to and how far it was known to reach."""
+
+    __tablename__ = "installation"
+
+    id: int = Field(default=1, primary_key=True)
+    installation_id: str
+    log_created: str | None = None
+    epoch: int = 1
+    diverged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_known_position: int = Field(default=0, sa_type=Whole)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class CheckpointRow(Row, table=True):
+    """How far one generation of the projections has read; the live one serves readers."""
+
+    __tablename__ = "checkpoints"
+    __table_args__ = (
+        Index(
+            "uq_checkpoints_live",
+            "live",
+            unique=True,
+            sqlite_where=text("live"),
+            postgresql_where=text("live"),
+        ),
+    )
+
+    generation: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    live: bool = False
+    position: int = Field(default=0, sa_type=Whole)
+    event_id: str | None = None
+    log_created: str | None = None
+    versions: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class BookingRow(Row, table=True):
+    """A booking as it is now; `state` is the whole fold, the other columns are there to be searched."""
+
+    __tablename__ = "bookings"
+    __table_args__ = (
+        Index(None, "generation", "start"),
+        Index(None, "generation", "position"),
+        Index(None, "generation", "status"),
+    )
+
+    generation: int = Field(primary_key=True)
+    booking_id: str = Field(primary_key=True)
+    source: str
+    provider_id: str
+    status: str
+    title: str | None = None
+    start: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    end: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    meeting_type_id: str | None = None
+    meeting_type_slug: str | None = None
+    meeting_type_name: str | None = None
+    host_ids: list[Any] = Field(default_factory=list, sa_type=JsonDocument)
+    search: str = ""
+    no_show: str = "none"
+    state: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
+    position: int = Field(sa_type=Whole)
+    recorded_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    created_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    cancelled_position: int | None = Field(default=None, sa_type=Whole)
+
+
+class AttendeeRow(Row, table=True):
+    """Somebody who attends, or attended, one booking, with what that booking counts for the contact."""
+
+    __tablename__ = "attendees"
+    __table_args__ = (Index(None, "generation", "contact_id"),)
+
+    generation: int = Field(primary_key=True)
+    booking_id: str = Field(primary_key=True)
+    attendee_id: str = Field(primary_key=True)
+    source: str
+    contact_id: str
+    email: str | None = None
+    name: str | None = None
+    phone: str | None = None
+    no_show: bool = False
+    no_show_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    removed: bool = False
+    removed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    joined_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    reschedules: int = 0
+    cancellations: int = 0
+    no_shows: int = 0
+    last_no_show_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_cancellation_reason: str | None = None
+    last_seen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    former_contact_ids: list[Any] = Field(default_factory=list, sa_type=JsonDocument)
+
+
+class ContactRow(Row, table=True):
+    """A person over all bookings; every number is derived from the bookings, none is incremented."""
+
+    __tablename__ = "contacts"
+
+    generation: int = Field(primary_key=True)
+    contact_id: str = Field(primary_key=True)
+    email: str | None = None
+    phone: str | None = None
+    name: str | None = None
+    booking_count: int = 0
+    cancellation_count: int = 0
+    reschedule_count: int = 0
+    no_show_count: int = 0
+    last_no_show_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_cancellation_reason: str | None = None
+    first_seen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_seen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    position: int = Field(default=0, sa_type=Whole)
+
+
+class TimelineRow(Row, table=True):
+    """One event as a list shows it; holds nothing personal."""
+
+    __tablename__ = "timeline"
+    __table_args__ = (
+        Index(None, "generation", "booking_id"),
+        Index("uq_timeline_generation_event_id", "generation", "event_id", unique=True),
+    )
+
+    generation: int = Field(primary_key=True)
+    position: int = Field(primary_key=True, sa_type=Whole)
+    event_id: str
+    type: str
+    booking_id: str
+    provider_id: str
+    source: str
+    occurred_at: datetime = Field(sa_type=UtcDateTime)
+    recorded_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    provenance: str
+    schema_version: int
+    causation_id: str | None = None
+    hidden: bool = False
+    detail: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
+
+
+class ProviderIdRow(Row, table=True):
+    """Which booking a provider's id belongs to; several ids form a chain."""
+
+    __tablename__ = "provider_ids"
+
+    generation: int = Field(primary_key=True)
+    source: str = Field(primary_key=True)
+    provider_id: str = Field(primary_key=True)
+    booking_id: str
+
+
+class InboxRow(Row, table=True):
+    """A receipt of the last 30 days without its body, which stays in the inbox stream."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (Index(None, "received_at"), Index(None, "source", "provider_id"), Index(None, "digest"))
+
+    receipt_id: str = Field(primary_key=True)
+    source: str
+    sequence: int | None = Field(default=None, sa_type=Whole)
+    received_at: datetime = Field(sa_type=UtcDateTime)
+    kind: str = ""
+    status: str
+    reason: str | None = None
+    provider_id: str | None = None
+    digest: str
+
+
+class QuarantineRow(Row, table=True):
+    """A body nobody could read, masked, kept without age until it is resolved."""
+
+    __tablename__ = "quarantine"
+    __table_args__ = (Index(None, "state", "received_at"),)
+
+    receipt_id: str = Field(primary_key=True)
+    source: str
+    received_at: datetime = Field(sa_type=UtcDateTime)
+    reason: str
+    body: bytes
+    state: str = "waiting"
+    resolved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class DirtyRow(Row, table=True):
+    """A mark: this booking has to be looked at because of this receipt."""
+
+    __tablename__ = "dirty"
+    __table_args__ = (Index(None, "due_at"), Index(None, "receipt_id"))
+
+    source: str = Field(primary_key=True)
+    provider_id: str = Field(primary_key=True)
+    receipt_id: str = Field(primary_key=True)
+    sequence: int | None = Field(default=None, sa_type=Whole)
+    cause: str = "webhook"
+    marked_at: datetime = Field(sa_type=UtcDateTime)
+    due_at: datetime = Field(sa_type=UtcDateTime)
+    attempts: int = 0
+    last_error: str | None = None
+
+
+class UnconfirmedRow(Row, table=True):
+    """A hint that nothing has confirmed so far."""
+
+    __tablename__ = "unconfirmed"
+
+    source: str = Field(primary_key=True)
+    provider_id: str = Field(primary_key=True)
+    receipt_id: str
+    since: datetime = Field(sa_type=UtcDateTime)
+    detail: str = ""
+
+
+class SourceRow(Row, table=True):
+    """What the hub remembers of a source, in the YAML or not."""
+
+    __tablename__ = "sources"
+
+    name: str = Field(primary_key=True)
+    type: str
+    first_seen_at: datetime = Field(sa_type=UtcDateTime)
+    last_webhook_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    state: str = "running"
+    reason: str | None = None
+
+
+class SinkRow(Row, table=True):
+    """What the hub remembers of a sink, in the YAML or not; `start_position` is set once."""
+
+    __tablename__ = "sinks"
+
+    name: str = Field(primary_key=True)
+    type: str
+    start_position: int = Field(default=0, sa_type=Whole)
+    first_seen_at: datetime = Field(sa_type=UtcDateTime)
+    state: str = "running"
+    reason: str | None = None
+    since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    probe_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_success_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_error_class: str | None = None
+    last_error_message: str | None = None
+    last_error_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    target: str | None = None
+
+
+class DeliveryRow(Row, table=True):
+    """One event for one key of one sink; its primary key is the deduplication."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("ix_deliveries_due", "sink", "state", "due_at", "position", "key"),
+        Index(None, "sink", "key", "state", "position"),
+        Index(None, "booking_id"),
+        Index(None, "changed_at"),
+    )
+
+    sink: str = Field(primary_key=True)
+    event_id: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    booking_id: str
+    position: int = Field(sa_type=Whole)
+    event_type: str
+    state: str = "pending"
+    attempts: int = 0
+    due_at: datetime = Field(sa_type=UtcDateTime)
+    reason: str | None = None
+    cause: str | None = None
+    error_class: str | None = None
+    error_message: str | None = None
+    error_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    outcome: str | None = None
+    url: str | None = None
+    duration_seconds: float | None = None
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    changed_at: datetime = Field(default=None, sa_type=UtcDateTime, nullable=False)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    hold: bool = False
+
+
+class AttemptRow(Row, table=True):
+    """One try of a delivery, for the booking's story."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (Index(None, "booking_id"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Whole)
+    sink: str
+    event_id: str
+    key: str
+    booking_id: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    number: int
+    outcome: str
+    message: str | None = None
+    duration_seconds: float | None = None
+    url: str | None = None
+
+
+class ClaimRow(Row, table=True):
+    """Who works on a key until when; its primary key lets one worker in, over all processes."""
+
+    __tablename__ = "claims"
+
+    sink: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    owner: str
+    token: str
+    until: datetime = Field(sa_type=UtcDateTime)
+
+
+class TargetReceiptRow(Row, table=True):
+    """What a target holds for one part of one key."""
+
+    __tablename__ = "target_receipts"
+
+    sink: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    part: str = Field(primary_key=True)
+    target: str | None = None
+    external_id: str
+    etag: str | None = None
+    fingerprint: str | None = None
+    position: int = Field(default=0, sa_type=Whole)
+    epoch: int = 1
+    url: str | None = None
+    detail: str = ""
+    data: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class TokenRow(Row, table=True):
+    """An API token; only its hash is here."""
+
+    __tablename__ = "tokens"
+    __table_args__ = (Index("uq_tokens_hash", "hash", unique=True),)
+
+    token_id: str = Field(primary_key=True)
+    name: str
+    scope: str
+    hash: str
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class IdempotencyRow(Row, table=True):
+    """The answer to an acting request, kept under the caller's key; without status it still runs."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (Index(None, "created_at"),)
+
+    token_id: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    request_hash: str
+    status: int | None = None
+    response: str | None = None
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class OperationRow(Row, table=True):
+    """Long work inside the hub."""
+
+    __tablename__ = "operations"
+    __table_args__ = (Index(None, "started_at"),)
+
+    operation_id: str = Field(primary_key=True)
+    kind: str
+    state: str = "running"
+    done: int = 0
+    failed: int = 0
+    total: int | None = None
+    started_at: datetime = Field(sa_type=UtcDateTime)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    detail: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
+
+
+class LeaseRow(Row, table=True):
+    """Something one process may do at a time, such as polling a source."""
+
+    __tablename__ = "leases"
+
+    name: str = Field(primary_key=True)
+    owner: str
+    until: datetime = Field(sa_type=UtcDateTime)

@@ -1,0 +1,44 @@
+"""Hints that nothing has confirmed: shown, and gone when the booking is confirmed after all."""
+
+from datetime import datetime
+
+from sqlalchemy import delete, func
+from sqlmodel import Session, col, select
+
+from hub.store.statements import upsert
+from hub.store.tables import UnconfirmedRow
+
+
+def put(
+    session: Session, source: str, provider_id: str, *, receipt_id: str, detail: str, now: datetime
+) -> None:
+    """Keep the newest hint of a booking; `since` stays that of its first."""
+    values = {
+        "source": source,
+        "provider_id": provider_id,
+        "receipt_id": receipt_id,
+        "since": now,
+        "detail": detail,
+    }
+    upsert(session, UnconfirmedRow, [values], keep=("since",))
+
+
+def clear(session: Session, source: str, provider_id: str) -> bool:
+    """The booking is confirmed; False if nothing was open."""
+    return bool(
+        session.exec(
+            delete(UnconfirmedRow).where(
+                col(UnconfirmedRow.source) == source, col(UnconfirmedRow.provider_id) == provider_id
+            )
+        ).rowcount
+    )
+
+
+def every(session: Session) -> list[UnconfirmedRow]:
+    """All open hints, oldest first."""
+    return list(session.exec(select(UnconfirmedRow).order_by(col(UnconfirmedRow.since))))
+
+
+def count(session: Session) -> int:
+    """How many bookings have an open hint."""
+    return session.exec(select(func.count()).select_from(UnconfirmedRow)).one()

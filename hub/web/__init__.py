@@ -1,0 +1,1 @@
+"""The hub over HTTP: reads projections, acts through what bootstrap hands in."""

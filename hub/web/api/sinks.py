@@ -1,0 +1,101 @@
+"""Sinks: how they stand, pausing and resuming them."""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hub.delivery import operations
+from hub.web.acting import HubRoute, caller_of, services_of
+from hub.web.asking import (
+    Listed,
+    answer,
+    gives,
+    read_object,
+    refuse_rest,
+    take_flag,
+    take_text,
+)
+from hub.web.hub_objects import SinkObject
+from hub.web.problems import not_found
+from hub.web.seeing import look, respond_whole
+from hub.web.services import HubServices
+from hub.web.situation import Situation
+from hub.web.status import sink_status
+
+router = APIRouter(route_class=HubRoute, tags=["sinks"])
+
+
+@router.get("/sinks", responses=gives(Listed[SinkObject]))
+async def list_sinks(request: Request) -> Response:
+    """The configured sinks in the order of the YAML."""
+    services, seen = services_of(request), await look(request)
+    return respond_whole(request, [_shown(services, seen, name) for name in services.settings.sinks])
+
+
+@router.get("/sinks/{name}", responses=gives(SinkObject))
+async def show_sink(request: Request, name: str) -> Response:
+    """One sink."""
+    services = services_of(request)
+    _known(services, name)
+    return answer(_shown(services, await look(request), name))
+
+
+@router.post("/sinks/{name}/pause", responses=gives(SinkObject))
+async def pause_sink(request: Request, name: str) -> Response:
+    """Stop calling the target; its rows wait. Stays so over restarts, until somebody resumes it."""
+    services = services_of(request)
+    _known(services, name)
+    body = await read_object(request)
+    dry_run, reason = take_flag(body, "dry_run"), take_text(body, "reason")
+    refuse_rest(body)
+    if not dry_run:
+        by = f"paused by {caller_of(request).name}"
+        why, now = f"{by}: {reason}" if reason else by, services.clock.now()
+        await services.database.write(
+            lambda session: operations.pause_sink(session, name, reason=why, now=now)
+        )
+        services.wake_deliveries()
+    return _answer(_shown(services, await look(request), name), dry_run)
+
+
+@router.post("/sinks/{name}/resume", responses=gives(SinkObject))
+async def resume_sink(request: Request, name: str) -> Response:
+    """Call the target again, whether a person or refused credentials paused it."""
+    services = services_of(request)
+    _known(services, name)
+    body = await read_object(request)
+    dry_run = take_flag(body, "dry_run")
+    refuse_rest(body)
+    if not dry_run:
+        now = services.clock.now()
+        await services.database.write(lambda session: operations.resume_sink(session, name, now=now))
+        services.wake_deliveries()
+    return _answer(_shown(services, await look(request), name), dry_run)
+
+
+def _answer(sink: SinkObject, dry_run: bool) -> Response:
+    return answer(sink.model_dump(mode="json") | {"dry_run": dry_run})
+
+
+def _known(services: HubServices, name: str) -> None:
+    if name not in services.settings.sinks:
+        raise not_found("sink", name, next="bookinghub sinks list")
+
+
+def _shown(services: HubServices, seen: Situation, name: str) -> SinkObject:
+    settings = services.settings.sinks[name]
+    row = seen.house.sinks.get(name)
+    status = sink_status(services, seen, name)
+    return SinkObject.model_validate(
+        status.model_dump(by_alias=True)
+        | {
+            "name": name,
+            "kind": services.sink_kinds.get(name),
+            "enabled": settings.enabled,
+            "start": settings.start,
+            "start_position": row.start_position if row else None,
+            "reason": row.reason if row else None,
+            "since": row.since if row else None,
+            "target": row.target if row else None,
+        }
+    )

@@ -1,0 +1,187 @@
+"""The JSON objects about the hub itself; the same rules hold as for those about bookings."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from hub.web.objects import ErrorObject, Shown
+
+SinkState = Literal["running", "paused", "auth_failed", "circuit_open", "held", "starting"]
+OperationState = Literal["running", "done", "partly", "failed", "stopped"]
+Severity = Literal["critical", "warning"]
+
+
+class IssueCounts(Shown):
+    """Open issues by severity."""
+
+    critical: int
+    warning: int
+
+
+class LogStatus(Shown):
+    """The event log; members are null while it does not answer."""
+
+    mode: Literal["embedded", "foreign"]
+    events: int | None
+    last_position: int | None
+    bytes: int | None
+    durable: bool | None
+    diverged_at: datetime | None
+
+
+class InboxStatus(Shown):
+    """What waits before it becomes facts."""
+
+    waiting: int | None
+    dirty: int | None
+    quarantined: int | None
+    unconfirmed: int | None
+
+
+class StoreStatus(Shown):
+    """The SQL store."""
+
+    dialect: Literal["sqlite", "postgresql"]
+    ok: bool
+
+
+class SourceStatus(Shown):
+    """One source; what this version does not do yet is null."""
+
+    type: str
+    state: Literal["running", "paused", "disabled"]
+    last_webhook_at: datetime | None
+    last_poll_at: datetime | None
+    last_poll_ok: bool | None
+    facts_by_webhook: int
+    facts_by_poll: int
+    key_expires_at: datetime | None
+    registered: bool | None
+
+
+class SourceObject(SourceStatus):
+    """A source with its door; the token in the address is shown to those who may act."""
+
+    name: str
+    verify: str
+    webhook: str | None
+    first_seen_at: datetime | None
+    reason: str | None
+
+
+class SinkStatus(Shown):
+    """One sink; lag counts rows pending, sending or parked and events not yet read."""
+
+    type: str
+    state: SinkState
+    lag_events: int | None
+    lag_seconds: float | None
+    in_flight: int
+    parked: int
+    dead: int
+    out_of_step: int
+    last_success_at: datetime | None
+    last_error: ErrorObject | None
+
+
+class SinkObject(SinkStatus):
+    """A sink with what the hub remembers of it."""
+
+    name: str
+    kind: Literal["booking", "contact", "reactor"] | None
+    enabled: bool
+    start: str
+    start_position: int | None
+    reason: str | None
+    since: datetime | None
+    target: str | None
+
+
+class ProjectionStatus(Shown):
+    """How far a read model has read."""
+
+    position: int
+    lag_events: int | None
+    lag_seconds: float | None
+    generation: int
+
+
+class ProjectionObject(ProjectionStatus):
+    """A read model with its name and the version of its code."""
+
+    name: str
+    version: str | None
+
+
+class StatusObject(Shown):
+    """Whether everything answered so far is done; zeros everywhere mean that it is."""
+
+    state: Literal["ok", "degraded", "down"]
+    version: str
+    url: str | None
+    started_at: datetime
+    issues: IssueCounts
+    log: LogStatus
+    inbox: InboxStatus
+    store: StoreStatus
+    sources: dict[str, SourceStatus]
+    sinks: dict[str, SinkStatus]
+    projections: dict[str, ProjectionStatus]
+
+
+class OperationObject(Shown):
+    """Long work inside the hub."""
+
+    operation_id: str
+    kind: str
+    state: OperationState
+    done: int
+    failed: int
+    total: int | None
+    rate_per_second: float | None
+    started_at: datetime
+    finished_at: datetime | None
+    detail: dict[str, Any]
+
+
+class IssueObject(Shown):
+    """Something that needs a person; gone by itself when it is settled."""
+
+    issue_id: str
+    code: str
+    severity: Severity
+    object: str
+    since: datetime | None
+    meaning: str
+    what_to_do: str
+    runbook: str
+
+
+class TokenObject(Shown):
+    """An API token without its secret."""
+
+    token_id: str
+    name: str
+    scope: Literal["read", "operate", "admin"]
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewToken(TokenObject):
+    """A token just made; `token` is shown this once."""
+
+    token: str | None
+
+
+class ConfigObject(Shown):
+    """The effective configuration, secrets masked."""
+
+    config: dict[str, Any]
+
+
+class Begun(Shown):
+    """The hub is stopping, unless this was a dry run; it is gone when its process is."""
+
+    pid: int
+    url: str | None
+    dry_run: bool

@@ -1,0 +1,60 @@
+"""Whether the targets hold what a booking is now, read from the delivery rows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlmodel import Session, col, select
+
+from hub.store.tables import DeliveryRow, SinkRow
+from hub.web.objects import InStep
+from hub.web.services import SinkKind
+
+DROPPED = "dropped"
+"""How the reason of a row begins that a person gave up."""
+
+_FROM_ROW: Mapping[str, InStep] = {
+    "delivered": "in_step",
+    "covered": "in_step",
+    "pending": "pending",
+    "sending": "pending",
+    "parked": "parked",
+    "uncertain": "parked",
+    "dead": "dead",
+    "skipped": "drifted",
+}
+_WORST: Sequence[InStep] = ("dead", "parked", "paused", "drifted", "pending", "in_step")
+_HALTED = ("paused", "auth_failed")
+
+
+def in_step_of(
+    session: Session, booking_ids: Sequence[str], kinds: Mapping[str, SinkKind]
+) -> dict[str, dict[str, InStep]]:
+    """For each booking the state of every configured sink."""
+    halted = set(session.exec(select(SinkRow.name).where(col(SinkRow.state).in_(_HALTED))))
+    rows = session.exec(
+        select(DeliveryRow)
+        .where(col(DeliveryRow.booking_id).in_(booking_ids), col(DeliveryRow.sink).in_(list(kinds)))
+        .order_by(col(DeliveryRow.position))
+    ).all()
+    found: dict[tuple[str, str], list[DeliveryRow]] = {}
+    for row in rows:
+        found.setdefault((row.booking_id, row.sink), []).append(row)
+    return {
+        booking_id: {
+            sink: judge(found.get((booking_id, sink), ()), kind, halted=sink in halted)
+            for sink, kind in kinds.items()
+        }
+        for booking_id in booking_ids
+    }
+
+
+def judge(rows: Iterable[DeliveryRow], kind: SinkKind, *, halted: bool) -> InStep:
+    """One sink's rows of one booking, by position.
+
+    A mirror's newest row per key decides, for it wrote all that came before; a reactor owes every row.
+    """
+    relevant = [row for row in rows if row.state != "skipped" or (row.reason or "").startswith(DROPPED)]
+    deciding = relevant if kind == "reactor" else list({row.key: row for row in relevant}.values())
+    states: set[InStep] = {_FROM_ROW[row.state] for row in deciding}
+    if halted and "pending" in states:
+        states.add("paused")
+    return next((state for state in _WORST if state in states), "not_matched")

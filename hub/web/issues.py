@@ -1,0 +1,178 @@
+"""What needs a person, computed from how the hub stands: an issue is gone by itself when it is settled."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hub.web.hub_objects import IssueObject, Severity
+from hub.web.services import HubServices
+from hub.web.situation import Situation
+
+BEHIND = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One code: how bad it is, what it means, and the command that helps (`{object}` is put in)."""
+
+    severity: Severity
+    meaning: str
+    what_to_do: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "log_unavailable": Kind(
+        "critical",
+        "The event log does not answer ({detail}); webhooks are refused until it does",
+        "bookinghub status",
+    ),
+    "log_diverged": Kind(
+        "critical",
+        "The event log no longer held what the hub had read; projections were rebuilt, the lost facts "
+        "come back from the receipts",
+        "bookinghub rebuild --verify",
+    ),
+    "log_config_differs": Kind(
+        "warning",
+        "A stream is set up differently from what the hub relies on ({detail}); the hub never changes it",
+        "bookinghub status --json",
+    ),
+    "projection_stopped": Kind(
+        "critical",
+        "The projections stopped and the state shown is old ({detail})",
+        "bookinghub projections list",
+    ),
+    "projection_behind": Kind(
+        "warning",
+        "The projections are {detail} behind the event log",
+        "bookinghub projections list",
+    ),
+    "sink_auth_failed": Kind(
+        "critical",
+        "The target refuses the credentials; everything for it waits ({detail})",
+        "bookinghub sinks resume {object}",
+    ),
+    "sink_paused": Kind(
+        "warning",
+        "A person paused this sink; everything for it waits ({detail})",
+        "bookinghub sinks resume {object}",
+    ),
+    "source_paused": Kind(
+        "warning",
+        "The source is paused ({detail}); webhooks are still taken",
+        "bookinghub sources show {object}",
+    ),
+    "delivery_dead": Kind(
+        "critical",
+        "The target refused for good: {detail}",
+        "bookinghub deliveries list --sink {object} --state dead",
+    ),
+    "booking_parked": Kind(
+        "warning",
+        "All attempts failed and the next one needs a reason: {detail}",
+        "bookinghub deliveries retry --sink {object} --state parked",
+    ),
+    "uncertain_delivery": Kind(
+        "critical",
+        "The hub stopped while something was sent that must not be sent twice: {detail}",
+        "bookinghub deliveries list --sink {object} --state uncertain",
+    ),
+    "quarantine_not_empty": Kind(
+        "warning",
+        "Nobody could read what reached the door: {detail}",
+        "bookinghub inbox list --state quarantined",
+    ),
+    "unconfirmed_change": Kind(
+        "warning",
+        "A webhook hints at a change that nothing has confirmed: {detail}",
+        "bookinghub inbox list --since 1d",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One thing that is wrong now."""
+
+    code: str
+    object: str
+    since: datetime | None = None
+    detail: str = ""
+
+    def shown(self) -> IssueObject:
+        """The issue as it is listed; its id stays the same for as long as it lasts."""
+        kind = KINDS[self.code]
+        return IssueObject(
+            issue_id=f"{self.code}:{self.object}",
+            code=self.code,
+            severity=kind.severity,
+            object=self.object,
+            since=self.since,
+            meaning=kind.meaning.replace("{detail}", self.detail),
+            what_to_do=kind.what_to_do.replace("{object}", self.object),
+            runbook=f"docs/runbooks/{self.code}.md",
+        )
+
+
+def find_issues(services: HubServices, seen: Situation) -> list[IssueObject]:
+    """All issues of this moment, critical ones first, then the oldest."""
+    found = [issue.shown() for part in (_of_log, _of_projections) for issue in part(services, seen)]
+    found += [issue.shown() for part in (_of_sinks, _of_door) for issue in part(services, seen)]
+    return sorted(
+        found,
+        key=lambda issue: (issue.severity != "critical", issue.since or seen.now, issue.issue_id),
+    )
+
+
+def _of_log(services: HubServices, seen: Situation) -> Iterator[Found]:
+    if seen.log_problem is not None:
+        yield Found("log_unavailable", "log", None, seen.log_problem)
+    kept = seen.door.installation
+    if kept is not None and kept.diverged_at is not None:
+        yield Found("log_diverged", "log", kept.diverged_at)
+    differences = services.log_differences()
+    if differences:
+        yield Found("log_config_differs", "log", services.started_at, "; ".join(differences))
+
+
+def _of_projections(services: HubServices, seen: Situation) -> Iterator[Found]:
+    problem = services.reader_problem()
+    if problem is not None:
+        yield Found("projection_stopped", "reader", seen.unread_since, problem)
+    elif seen.unread_for is not None and seen.unread_for > BEHIND:
+        seconds = round(seen.unread_for.total_seconds())
+        yield Found("projection_behind", "reader", seen.unread_since, f"{seen.unread} events, {seconds} s")
+
+
+def _of_sinks(services: HubServices, seen: Situation) -> Iterator[Found]:
+    for name in services.sink_kinds:
+        row = seen.house.sinks.get(name)
+        if row is not None and row.state == "auth_failed":
+            yield Found("sink_auth_failed", name, row.since, row.reason or "no reason given")
+        if row is not None and row.state == "paused":
+            yield Found("sink_paused", name, row.since, row.reason or "no reason given")
+        for state, code in _STUCK.items():
+            pile = seen.house.stuck.get((name, state))
+            if pile is not None:
+                yield Found(code, name, pile.since, _counted(pile.count, "delivery", "deliveries"))
+
+
+_STUCK = {"dead": "delivery_dead", "parked": "booking_parked", "uncertain": "uncertain_delivery"}
+
+
+def _of_door(services: HubServices, seen: Situation) -> Iterator[Found]:
+    for name in services.settings.sources:
+        row = seen.door.sources.get(name)
+        if row is not None and row.state == "paused":
+            yield Found("source_paused", name, None, row.reason or "no reason given")
+    bodies, hints = seen.door.quarantined, seen.door.unconfirmed
+    if bodies.count:
+        yield Found(
+            "quarantine_not_empty", "inbox", bodies.since, _counted(bodies.count, "receipt", "receipts")
+        )
+    if hints.count:
+        yield Found("unconfirmed_change", "inbox", hints.since, _counted(hints.count, "booking", "bookings"))
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"

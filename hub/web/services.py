@@ -1,0 +1,112 @@
+"""What the web needs of the hub; bootstrap fills it in, tests fill in less."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from starlette.types import ASGIApp
+
+from events.envelope import Envelope
+from hub.clock import Clock
+from hub.settings.models import Settings
+from hub.store.database import Database
+from hub.telemetry import Metrics
+
+SinkKind = Literal["booking", "contact", "reactor"]
+
+
+class LogFacts(Protocol):
+    """The size of the event log."""
+
+    @property
+    def first(self) -> int: ...
+    @property
+    def last(self) -> int: ...
+    @property
+    def events(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+
+
+class Bell(Protocol):
+    """Tells one reader that there may be news; a ring between two waits is kept."""
+
+    async def wait(self, timeout: float) -> bool: ...
+    async def close(self) -> None: ...
+
+
+class LogReader(Protocol):
+    """The event log, opened for reading; raises LogError if it does not answer."""
+
+    async def state(self) -> LogFacts: ...
+    async def read(self, after: int, limit: int) -> Sequence[Envelope]: ...
+    async def at(self, position: int) -> Envelope | None: ...
+    async def doorbell(self) -> Bell: ...
+
+
+class InboxBody(Protocol):
+    """A receipt as it was stored, masked."""
+
+    @property
+    def body(self) -> bytes: ...
+
+
+class InboxReader(Protocol):
+    """The inbox stream, opened for reading; raises LogError if it does not answer."""
+
+    async def get(self, sequence: int) -> InboxBody | None: ...
+    async def waiting(self) -> int:
+        """Receipts that were answered and have no SQL row yet."""
+        ...
+
+
+class Reprocess(Protocol):
+    """Reads a receipt in quarantine again; what it leads to happens afterwards."""
+
+    async def __call__(self, receipt_id: str) -> None: ...
+
+
+class Rebuild(Protocol):
+    """Begins a rebuild and returns its operation id; `verify` compares and does not switch."""
+
+    async def __call__(self, *, verify: bool) -> str: ...
+
+
+def _nothing() -> None:
+    """Nobody has to be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubServices:
+    """One hub as the web sees it.
+
+    `sink_kinds` says of each sink that is switched on what it follows. `webhook_app` is the door itself
+    (None where no role serves it). `offline`: no hub runs, only reading and rebuilding are allowed.
+    `wake_deliveries` is called after rows became due or a sink was resumed. `log_differences` and
+    `reader_problem` are asked at each status. `stopping` is set when the hub shuts down and ends the
+    streams; `stop` begins the shutdown.
+    """
+
+    settings: Settings
+    sink_kinds: Mapping[str, SinkKind]
+    database: Database
+    log: LogReader
+    inbox: InboxReader
+    clock: Clock
+    version: str
+    started_at: datetime
+    url: str | None = None
+    durable: bool | None = None
+    webhook_app: ASGIApp | None = None
+    offline: bool = False
+    reprocess: Reprocess | None = None
+    rebuild: Rebuild | None = None
+    stop: Callable[[], None] | None = None
+    wake_deliveries: Callable[[], None] = _nothing
+    masked_config: Callable[[], Mapping[str, Any]] = dict
+    log_differences: Callable[[], Sequence[str]] = tuple
+    reader_problem: Callable[[], str | None] = lambda: None
+    metrics: Metrics | None = None
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,0 +1,183 @@
+"""How the hub stands at one moment: read once, upstream first, for the status, the issues and the metrics.
+
+The order of reading is what makes zeros mean "done": whatever moves on while this reads is met again
+further down, never missed. Waiting receipts come first, then marks, then the log's end, then how far
+the projections and the sinks are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, or_
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select
+
+from hub.errors import LogError
+from hub.store import checkpoints, deliveries, dirty, installation, sinks, sources
+from hub.store.deliveries import Lag
+from hub.store.tables import (
+    CheckpointRow,
+    DeliveryRow,
+    InstallationRow,
+    QuarantineRow,
+    SinkRow,
+    SourceRow,
+    UnconfirmedRow,
+)
+from hub.web.fact_counts import FactCounts, SourceFacts
+from hub.web.services import HubServices, LogFacts
+
+NEED_A_PERSON = ("parked", "dead", "uncertain")
+
+
+@dataclass(frozen=True, slots=True)
+class Pile:
+    """Things of one kind that wait, and since when the first of them does."""
+
+    count: int = 0
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What the store knows of things that are not facts yet."""
+
+    dirty: int
+    quarantined: Pile
+    unconfirmed: Pile
+    sources: Mapping[str, SourceRow]
+    installation: InstallationRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the store knows of facts and their effects."""
+
+    checkpoint: CheckpointRow | None
+    facts: Mapping[str, SourceFacts]
+    sinks: Mapping[str, SinkRow]
+    rows: Mapping[str, Mapping[str, int]]
+    lags: Mapping[str, Lag]
+    out_of_step: Mapping[str, int]
+    stuck: Mapping[tuple[str, str], Pile]
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything read; what the log did not answer is None, with the reason in `log_problem`."""
+
+    now: datetime
+    waiting: int | None
+    log: LogFacts | None
+    log_problem: str | None
+    door: Door
+    house: House
+    unread_since: datetime | None
+
+    @property
+    def position(self) -> int:
+        """How far the live projections have read."""
+        return self.house.checkpoint.position if self.house.checkpoint else 0
+
+    @property
+    def unread(self) -> int | None:
+        """Events in the log that the projections do not show yet."""
+        return None if self.log is None else max(self.log.last - self.position, 0)
+
+    @property
+    def unread_for(self) -> timedelta | None:
+        """Age of the oldest unread event; zero if there is none."""
+        if self.unread is None:
+            return None
+        if not self.unread or self.unread_since is None:
+            return timedelta(0)
+        return max(self.now - self.unread_since, timedelta(0))
+
+
+async def read_situation(services: HubServices, counts: FactCounts) -> Situation:
+    """Look at everything once; raises StoreError if the store cannot be read."""
+    log_problem: str | None = None
+    waiting: int | None = None
+    try:
+        waiting = await services.inbox.waiting()
+    except LogError as error:
+        log_problem = str(error)
+    door = await services.database.read(_read_door)
+    log: LogFacts | None = None
+    try:
+        log = await services.log.state()
+    except LogError as error:
+        log_problem = str(error)
+    house = await services.database.read(lambda session: _read_house(session, counts))
+    checkpoint = house.checkpoint.position if house.checkpoint else 0
+    unread_since = None
+    if log is not None and log.last > checkpoint:
+        unread_since = await _recorded_at(services, checkpoint + 1)
+    return Situation(services.clock.now(), waiting, log, log_problem, door, house, unread_since)
+
+
+async def _recorded_at(services: HubServices, position: int) -> datetime | None:
+    try:
+        envelope = await services.log.at(position)
+    except LogError:
+        return None
+    return envelope.recorded_at if envelope else None
+
+
+def _read_door(session: Session) -> Door:
+    waiting = col(QuarantineRow.state) == "waiting"
+    bodies = session.execute(select(func.count(), func.min(QuarantineRow.received_at)).where(waiting)).one()
+    hints = session.execute(select(func.count(), func.min(UnconfirmedRow.since))).one()
+    return Door(
+        dirty=dirty.counts(session).bookings,
+        quarantined=Pile(*bodies),
+        unconfirmed=Pile(*hints),
+        sources={row.name: row for row in sources.every(session)},
+        installation=installation.get(session),
+    )
+
+
+def _read_house(session: Session, counts: FactCounts) -> House:
+    checkpoint = checkpoints.live(session)
+    return House(
+        checkpoint=checkpoint,
+        facts=counts.read(session, checkpoint.generation if checkpoint else 0),
+        sinks={row.name: row for row in sinks.every(session)},
+        rows=deliveries.counts(session),
+        lags=deliveries.lag(session),
+        out_of_step=_out_of_step(session),
+        stuck=_stuck(session),
+    )
+
+
+def _out_of_step(session: Session) -> dict[str, int]:
+    """Bookings per sink whose target is not known to hold their newest state."""
+    newer = aliased(DeliveryRow)
+    overtaken = (
+        select(newer.sink)
+        .where(
+            col(newer.sink) == col(DeliveryRow.sink),
+            col(newer.key) == col(DeliveryRow.key),
+            col(newer.position) > col(DeliveryRow.position),
+            col(newer.state).in_(("delivered", "covered")),
+        )
+        .exists()
+    )
+    state = col(DeliveryRow.state)
+    open_rows = state.in_((*deliveries.OPEN_STATES, "uncertain"))
+    counted = (
+        select(DeliveryRow.sink, func.count(col(DeliveryRow.booking_id).distinct()))
+        .where(or_(open_rows, (state == "dead") & ~overtaken))
+        .group_by(col(DeliveryRow.sink))
+    )
+    return {row[0]: row[1] for row in session.execute(counted)}
+
+
+def _stuck(session: Session) -> dict[tuple[str, str], Pile]:
+    grouped = session.execute(
+        select(DeliveryRow.sink, DeliveryRow.state, func.count(), func.min(DeliveryRow.changed_at))
+        .where(col(DeliveryRow.state).in_(NEED_A_PERSON))
+        .group_by(col(DeliveryRow.sink), col(DeliveryRow.state))
+    )
+    return {(sink, state): Pile(count, since) for sink, state, count, since in grouped}

@@ -1,0 +1,40 @@
+"""A served hub per test; commands find it by the environment."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.served import serving
+from tests.integration.web.world import World, copy_of, make_empty_store
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_empty_store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture
+def world(tmp_path: Path, empty_store: Path) -> Iterator[World]:
+    made = World(tmp_path, copy_of(empty_store, tmp_path))
+    yield made
+    made.database.close()
+
+
+@pytest.fixture
+def hub(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The same, answering on a port that the environment names."""
+    monkeypatch.setenv("BOOKINGHUB_TOKEN", world.token("admin"))
+    with serving(world) as url:
+        monkeypatch.setenv("BOOKINGHUB_URL", url)
+        yield world
+
+
+@pytest.fixture
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a configuration in the default place, and nothing running."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "hub.yaml").write_text("hub: {timezone: Europe/Berlin, data_dir: ../data}\n")
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

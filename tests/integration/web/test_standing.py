@@ -1,0 +1,456 @@
+"""How the hub stands: status, issues, sinks, sources, projections, operations, deliveries."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlmodel
+
+from hub.errors import LogUnavailableError
+from hub.store import installation, operations, sinks, sources, unconfirmed
+from hub.store.tables import DeliveryRow, QuarantineRow
+from hub.web.issues import KINDS
+from tests.factories import at, history, snapshot
+from tests.integration.web.world import KINDS as SINKS
+from tests.integration.web.world import NOW, TOKEN, World, keys, on_both_databases
+
+DELIVERY_KEYS = keys("sink event_id key position state attempts due_at last_error")
+ADDED_TO_DELIVERY = {"booking_id", "event_type", "reason", "outcome", "url", "created_at", "finished_at"}
+
+
+def settle(world: World, state: str = "delivered", **where: str) -> None:
+    """Bring delivery rows to a state."""
+
+    def work(session: Any) -> None:
+        for row in session.scalars(sqlmodel.select(DeliveryRow).filter_by(**where)).all():
+            row.state, row.changed_at = state, NOW
+
+    world.change(work)
+
+
+async def status(world: World) -> dict[str, Any]:
+    answer = await world.client("read").get("/api/v1/status")
+    assert answer.status_code == 200
+    shown: dict[str, Any] = answer.json()
+    return shown
+
+
+async def test_status_has_every_key_of_the_contract(world: World) -> None:
+    world.booking(provider_id="b1")
+    shown = await status(world)
+    assert set(shown) == keys("state version url started_at issues log inbox store sources sinks projections")
+    assert set(shown["issues"]) == {"critical", "warning"}
+    assert set(shown["log"]) == keys("mode events last_position bytes durable diverged_at")
+    assert set(shown["inbox"]) == keys("waiting dirty quarantined unconfirmed")
+    assert set(shown["sources"]["meetergo"]) == {"type"} | keys(
+        """
+        state last_webhook_at last_poll_at last_poll_ok facts_by_webhook facts_by_poll
+        key_expires_at registered
+    """
+    )
+    assert set(shown["sinks"]["crm"]) == keys(
+        """
+        type state lag_events lag_seconds in_flight parked dead out_of_step last_success_at
+        last_error
+    """
+    )
+    assert set(shown["projections"]) == {"bookings", "attendees", "contacts", "timeline"}
+    assert set(shown["projections"]["bookings"]) == keys("position lag_events lag_seconds generation")
+    assert shown["started_at"] == "2026-10-21T11:00:00Z"
+    assert shown["log"] == {
+        "mode": "embedded", "events": 1, "last_position": 1, "bytes": 512, "durable": True,
+        "diverged_at": None,
+    }  # fmt: skip
+
+
+@on_both_databases
+async def test_zeros_mean_done(world: World) -> None:
+    world.booking(provider_id="b1")
+    shown = await status(world)
+    assert [sink["lag_events"] for sink in shown["sinks"].values()] == [1, 1, 1]
+    assert shown["sinks"]["crm"]["out_of_step"] == 1
+    settle(world)
+    shown = await status(world)
+    assert shown["state"] == "ok"
+    assert [sink["lag_events"] for sink in shown["sinks"].values()] == [0, 0, 0]
+    assert [sink["lag_seconds"] for sink in shown["sinks"].values()] == [0, 0, 0]
+    assert shown["projections"]["timeline"] == {
+        "position": 1,
+        "lag_events": 0,
+        "lag_seconds": 0,
+        "generation": 1,
+    }
+    assert shown["sources"]["meetergo"]["facts_by_webhook"] == 1
+
+
+async def test_unread_events_are_lag_of_projections_and_sinks(world: World) -> None:
+    world.booking(provider_id="b1")
+    settle(world)
+    facts = history(snapshot(provider_id="b2", version=at(0)))
+    world.log.events += [
+        type(world.log.events[0]).from_message(
+            world.log.events[0].of(facts[0], provenance="webhook").to_message(),
+            position=2,
+            recorded_at=NOW - timedelta(seconds=90),
+        )
+    ]
+    shown = await status(world)
+    assert shown["projections"]["bookings"]["lag_events"] == 1
+    assert shown["projections"]["bookings"]["lag_seconds"] == 90
+    assert shown["sinks"]["crm"]["lag_events"] == 1
+    assert shown["issues"] == {"critical": 0, "warning": 1}
+
+
+async def test_status_reads_upstream_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever moves on while the status is read must be met again further down."""
+    order: list[str] = []
+    read, waiting, state = world.database.read, world.inbox.waiting, world.log.state
+
+    async def noted_waiting() -> int:
+        order.append("waiting")
+        return await waiting()
+
+    async def noted_state() -> Any:
+        order.append("log")
+        return await state()
+
+    async def noted_read(work: Any) -> Any:
+        order.append(work.__name__)
+        return await read(work)
+
+    client = world.client("read")
+    await client.get("/api/v1/status")
+    monkeypatch.setattr(world.inbox, "waiting", noted_waiting)
+    monkeypatch.setattr(world.log, "state", noted_state)
+    monkeypatch.setattr(world.database, "read", noted_read)
+    await client.get("/api/v1/status")
+    order = [step for step in order if step != "<lambda>"]
+    assert order == ["waiting", "_read_door", "log"]
+
+
+async def test_log_away_is_down_and_unknown_is_null(world: World) -> None:
+    world.log.away = True
+    shown = await status(world)
+    assert shown["state"] == "down"
+    assert shown["log"]["last_position"] is None
+    assert shown["projections"]["bookings"]["lag_events"] is None
+    assert shown["sinks"]["crm"]["lag_seconds"] is None
+
+
+async def test_inbox_that_cannot_be_asked_is_null(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken() -> int:
+        raise LogUnavailableError("away")
+
+    monkeypatch.setattr(world.inbox, "waiting", broken)
+    assert (await status(world))["inbox"]["waiting"] is None
+
+
+async def issues(world: World) -> dict[str, dict[str, Any]]:
+    items = (await world.client("read").get("/api/v1/issues")).json()["items"]
+    return {item["code"]: item for item in items}
+
+
+async def test_a_quiet_hub_has_no_issues(world: World) -> None:
+    assert await issues(world) == {}
+
+
+def _diverged(session: Any) -> None:
+    installation.get_or_create(session, now=NOW)
+    installation.raise_epoch(session, expected=1, log_created="x", position=0, now=NOW)
+
+
+def _quarantined(session: Any) -> None:
+    session.add(QuarantineRow(receipt_id="r", source="meetergo", received_at=NOW, reason="x", body=b""))
+
+
+ISSUES: dict[str, Any] = {
+    "log_diverged": _diverged,
+    "sink_auth_failed": lambda s: sinks.set_state(s, "crm", state="auth_failed", reason="401", now=NOW),
+    "sink_paused": lambda s: sinks.set_state(s, "crm", state="paused", reason="holiday", now=NOW),
+    "quarantine_not_empty": _quarantined,
+    "unconfirmed_change": lambda s: unconfirmed.put(s, "meetergo", "b1", receipt_id="r", detail="", now=NOW),
+}
+
+
+@pytest.mark.parametrize("code", ISSUES)
+async def test_issue_names_what_to_do(world: World, code: str) -> None:
+    world.change(lambda session: ISSUES[code](session) and None)
+    found = await issues(world)
+    assert set(found) == {code}
+    issue = found[code]
+    assert set(issue) == keys("issue_id code severity object since meaning what_to_do runbook")
+    assert issue["since"] == "2026-10-21T12:00:00Z"
+    assert issue["what_to_do"].startswith("bookinghub ")
+    assert "{" not in issue["what_to_do"] + issue["meaning"]
+    assert (await world.client().get(f"/api/v1/issues/{issue['issue_id']}")).json() == issue
+    assert (await world.client().get(f"/api/v1/issues/{code}")).json() == issue
+    assert (await status(world))["issues"][issue["severity"]] == 1
+
+
+@on_both_databases
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [("dead", "delivery_dead"), ("parked", "booking_parked"), ("uncertain", "uncertain_delivery")],
+)
+async def test_stuck_deliveries_are_one_issue_per_sink(world: World, state: str, code: str) -> None:
+    world.booking(provider_id="b1")
+    world.booking(provider_id="b2")
+    settle(world)
+    settle(world, state, sink="crm")
+    found = await issues(world)
+    assert set(found) == {code}
+    assert found[code]["object"] == "crm"
+    assert "2 deliveries" in found[code]["meaning"]
+    assert (await status(world))["sinks"]["crm"]["out_of_step"] == 2
+
+
+async def test_issues_of_reader_and_streams_come_from_the_hub(world: World) -> None:
+    world.using(
+        reader_problem=lambda: "position 7 is of an unknown type", log_differences=lambda: ["max_age is 1h"]
+    )
+    found = await issues(world)
+    assert set(found) == {"projection_stopped", "log_config_differs"}
+    assert "position 7" in found["projection_stopped"]["meaning"]
+    assert "max_age is 1h" in found["log_config_differs"]["meaning"]
+
+
+async def test_every_code_is_known(world: World) -> None:
+    world.log.away = True
+    assert set(await issues(world)) <= set(KINDS)
+
+
+async def test_paused_source_is_an_issue(world: World) -> None:
+    world.change(lambda session: sources.see(session, "meetergo", type="meetergo", now=NOW) and None)
+    world.change(lambda session: sources.set_state(session, "meetergo", state="paused", reason="401"))
+    assert set(await issues(world)) == {"source_paused"}
+    assert (await status(world))["sources"]["meetergo"]["state"] == "paused"
+
+
+async def test_sinks_show_how_they_stand(world: World) -> None:
+    listed = (await world.client("read").get("/api/v1/sinks")).json()["items"]
+    assert [sink["name"] for sink in listed] == list(SINKS)
+    assert listed[0]["kind"] == "booking"
+    assert listed[0]["state"] == "running"
+
+
+async def test_sink_is_paused_with_a_reason_and_resumed(world: World) -> None:
+    client = world.client("operate")
+    tried = (await client.post("/api/v1/sinks/crm/pause", json={"dry_run": True})).json()
+    assert (tried["state"], tried["dry_run"]) == ("running", True)
+    paused = (await client.post("/api/v1/sinks/crm/pause", json={"reason": "holiday"})).json()
+    assert (paused["state"], paused["reason"]) == ("paused", "paused by operate-test: holiday")
+    assert (await status(world))["state"] == "degraded"
+    resumed = (await client.post("/api/v1/sinks/crm/resume")).json()
+    assert (resumed["state"], resumed["reason"]) == ("running", None)
+    assert world.woken == 2
+
+
+async def test_door_is_shown_whole_to_those_who_may_act(world: World) -> None:
+    whole = f"https://hub.studio.example/webhooks/meetergo/{TOKEN}"
+    masked = "https://hub.studio.example/webhooks/meetergo/***"
+    assert (await world.client("operate").get("/api/v1/sources/meetergo")).json()["webhook"] == whole
+    assert (await world.client("read").get("/api/v1/sources/meetergo")).json()["webhook"] == masked
+    assert (await world.client("admin").get("/api/v1/sources")).json()["items"][0]["webhook"] == masked
+
+
+async def test_projections_name_their_version(world: World) -> None:
+    world.booking(provider_id="b1")
+    listed = (await world.client("read").get("/api/v1/projections")).json()["items"]
+    assert {item["name"] for item in listed} == {"bookings", "attendees", "contacts", "timeline"}
+    assert set(listed[0]) == {"name", "version", "position", "lag_events", "lag_seconds", "generation"}
+    one = (await world.client("read").get("/api/v1/projections/bookings")).json()
+    assert (one["position"], one["version"]) == (1, "1")
+
+
+@on_both_databases
+async def test_rebuild_is_an_operation(world: World) -> None:
+    client = world.client("operate")
+    begun = await client.post("/api/v1/operations", json={"kind": "rebuild", "verify": True})
+    assert begun.status_code == 202
+    shown = (await client.get(begun.headers["location"])).json()
+    assert set(shown) == keys(
+        """
+        operation_id kind state done failed total rate_per_second started_at finished_at detail
+    """
+    )
+    assert (shown["kind"], shown["state"], shown["detail"]) == ("rebuild", "running", {"verify": True})
+    world.change(
+        lambda s: (
+            operations.finish(s, shown["operation_id"], state="done", now=NOW + timedelta(seconds=2)) and None
+        )
+    )
+    listed = (await client.get("/api/v1/operations", params={"state": "done"})).json()["items"]
+    assert [item["operation_id"] for item in listed] == [shown["operation_id"]]
+    for body in ({"kind": "apply"}, {"kind": "rebuild", "projections": ["x"]}, {"kind": "rebuild", "x": 1}):
+        assert (await client.post("/api/v1/operations", json=body)).status_code == 422
+
+
+async def test_deliveries_have_every_key_of_the_contract(world: World) -> None:
+    world.booking(provider_id="b1")
+    client = world.client("read")
+    listed = (await client.get("/api/v1/deliveries", params={"sink": "crm"})).json()["items"]
+    assert set(listed[0]) == DELIVERY_KEYS | ADDED_TO_DELIVERY
+    assert listed[0]["last_error"] is None
+    event = listed[0]["event_id"]
+    assert (await client.get(f"/api/v1/deliveries/{event}")).status_code == 409
+    one = await client.get(f"/api/v1/deliveries/{event[:8]}", params={"sink": "crm"})
+    assert one.json() == listed[0] | {"tries": []}
+    assert (await client.get(f"/api/v1/deliveries/{event}", params={"colour": "x"})).status_code == 422
+
+    def fail(session: Any) -> None:
+        row = session.get(DeliveryRow, ("crm", event, listed[0]["key"]))
+        row.error_class, row.error_message, row.error_at = "PermanentError", "400", NOW
+
+    world.change(fail)
+    failed = (await client.get("/api/v1/deliveries", params={"sink": "crm"})).json()["items"][0]
+    assert failed["last_error"] == {"class": "PermanentError", "message": "400", "at": "2026-10-21T12:00:00Z"}
+
+
+@on_both_databases
+async def test_selectors_choose_deliveries(world: World) -> None:
+    world.booking(provider_id="b1")
+    world.booking(provider_id="b2")
+    settle(world, "dead", booking_id="b2", sink="crm")
+    client = world.client("read")
+
+    async def count(**query: str) -> int:
+        return len((await client.get("/api/v1/deliveries", params=query)).json()["items"])
+
+    assert await count() == 6
+    assert await count(state="dead") == 1
+    assert await count(booking="b1") == 3
+    assert await count(sink="crm", booking="b1") == 1
+    assert await count(contact="a1@kunde.example") == 6
+    assert await count(type="BookingCancelled") == 0
+    assert await count(**{"from": "2026-10-24"}) == 0
+
+
+async def test_dead_deliveries_are_tried_again(world: World) -> None:
+    world.booking(provider_id="b1")
+    world.booking(provider_id="b2")
+    settle(world)
+    settle(world, "dead", sink="crm")
+    client = world.client("operate")
+    shown = (await client.post("/api/v1/deliveries/retry", json={"sink": "crm", "dry_run": True})).json()
+    assert set(shown) == {"count", "dry_run", "preview", "by_sink", "items"}
+    assert (shown["count"], shown["by_sink"]) == (2, {"crm": {"dead": 2}})
+    done = await client.post("/api/v1/deliveries/retry", json={"sink": "crm", "preview": shown["preview"]})
+    assert done.json()["count"] == 2
+    assert world.woken == 1
+    again = await client.post("/api/v1/deliveries/retry", json={"sink": "crm"})
+    assert again.json()["count"] == 0
+    listed = (await client.get("/api/v1/deliveries", params={"sink": "crm"})).json()["items"]
+    assert {item["state"] for item in listed} == {"pending"}
+
+
+@on_both_databases
+async def test_what_was_shown_is_what_runs(world: World) -> None:
+    world.booking(provider_id="b1")
+    settle(world, "dead", sink="crm")
+    client = world.client("operate")
+    shown = (await client.post("/api/v1/deliveries/drop", json={"sink": "crm", "dry_run": True})).json()
+    world.booking(provider_id="b2")
+    settle(world, "dead", sink="crm")
+    refused = await client.post("/api/v1/deliveries/drop", json={"sink": "crm", "preview": shown["preview"]})
+    assert (refused.status_code, refused.json()["code"]) == (409, "preview-outdated")
+    listed = (await client.get("/api/v1/deliveries", params={"sink": "crm"})).json()["items"]
+    assert {item["state"] for item in listed} == {"dead"}
+
+
+async def test_dropped_deliveries_are_skipped_and_say_by_whom(world: World) -> None:
+    world.booking(provider_id="b1")
+    settle(world)
+    settle(world, "dead", sink="team-calendar")
+    client = world.client("operate")
+    body = {"booking": "b1", "state": ["dead"], "reason": "entry is gone"}
+    assert (await client.post("/api/v1/deliveries/drop", json=body)).json()["count"] == 1
+    row = (await client.get("/api/v1/deliveries", params={"sink": "team-calendar"})).json()["items"][0]
+    assert (row["state"], row["reason"]) == ("skipped", "dropped by operate-test: entry is gone")
+    booking = (await client.get("/api/v1/bookings/b1")).json()
+    assert booking["in_step"]["team-calendar"] == "drifted"
+
+
+async def test_uncertain_deliveries_are_retried_only_if_named(world: World) -> None:
+    world.booking(provider_id="b1")
+    settle(world)
+    settle(world, "uncertain", sink="team-chat")
+    client = world.client("operate")
+    assert (await client.post("/api/v1/deliveries/retry", json={"sink": "team-chat"})).json()["count"] == 0
+    named = {"sink": "team-chat", "state": "uncertain"}
+    assert (await client.post("/api/v1/deliveries/retry", json=named)).json()["count"] == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"dry_run": True},
+        {"colour": "x"},
+        {"state": "delivered"},
+        {"sink": 1},
+        {"sink": [["crm"]]},
+        {"as_of": "2h"},
+    ],
+    ids=str,
+)
+async def test_acting_on_deliveries_needs_known_selectors(world: World, body: dict[str, Any]) -> None:
+    answer = await world.client("operate").post("/api/v1/deliveries/retry", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
+async def test_act_on_one_booking_honours_if_match(world: World) -> None:
+    world.booking(provider_id="b1")
+    settle(world, "dead", sink="crm")
+    client = world.client("operate")
+    tag = (await client.get("/api/v1/bookings/b1")).headers["etag"]
+    body = {"booking": "b1"}
+    stale = await client.post("/api/v1/deliveries/retry", json=body, headers={"If-Match": '"99"'})
+    assert (stale.status_code, stale.json()["code"]) == (412, "precondition-failed")
+    unclear = await client.post("/api/v1/deliveries/retry", json={"sink": "crm"}, headers={"If-Match": tag})
+    assert unclear.status_code == 422
+    done = await client.post("/api/v1/deliveries/retry", json=body, headers={"If-Match": tag})
+    assert done.json()["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        (["delivered"], "in_step"),
+        (["dead", "delivered"], "in_step"),
+        (["delivered", "pending"], "pending"),
+        (["delivered", "sending"], "pending"),
+        (["covered", "parked"], "parked"),
+        (["delivered", "dead"], "dead"),
+        (["delivered", "uncertain"], "parked"),
+        (["skipped"], "not_matched"),
+        (["delivered", "skipped"], "in_step"),
+    ],
+    ids=str,
+)
+async def test_newest_row_says_whether_a_mirror_is_in_step(
+    world: World, states: list[str], expected: str
+) -> None:
+    facts = history(*(snapshot(provider_id="b1", version=at(n), title=f"t{n}") for n in range(len(states))))
+    made = world.happened(facts, recorded_at=at(5))
+    assert len(made) == len(states)
+    for envelope, state in zip(made, states, strict=True):
+        settle(world, state, sink="team-calendar", event_id=envelope.event_id)
+    booking = (await world.client().get("/api/v1/bookings/b1")).json()
+    assert booking["in_step"]["team-calendar"] == expected
+
+
+async def test_reactor_owes_every_row_and_a_paused_sink_says_so(world: World) -> None:
+    made = world.happened(
+        history(
+            snapshot(provider_id="b1", version=at(0)), snapshot(provider_id="b1", version=at(1), title="x")
+        ),
+        recorded_at=at(5),
+    )
+    settle(world)
+    settle(world, "dead", sink="team-chat", event_id=made[0].event_id)
+    settle(world, "pending", sink="crm")
+    world.change(
+        lambda session: sinks.set_state(session, "crm", state="paused", reason="x", now=NOW) and None
+    )
+    booking = (await world.client().get("/api/v1/bookings/b1")).json()
+    assert booking["in_step"] == {"team-calendar": "in_step", "team-chat": "dead", "crm": "paused"}

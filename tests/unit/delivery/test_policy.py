@@ -1,0 +1,121 @@
+"""What a failed attempt means for its row."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
+from hub.delivery.errors import CutOffError
+from hub.delivery.policy import RetryPolicy, Verdict, delay, error_class, error_message, judge
+
+NOW = datetime(2026, 10, 20, 14, 0, tzinfo=UTC)
+RETRY = RetryPolicy()
+TIMEOUT = timedelta(seconds=30)
+
+
+def verdict(
+    error: Exception, *, failed_before: int = 0, repeatable: bool = True, jitter: float = 0.0
+) -> Verdict:
+    return judge(
+        error,
+        failed_before=failed_before,
+        retry=RETRY,
+        timeout=TIMEOUT,
+        repeatable=repeatable,
+        now=NOW,
+        jitter=jitter,
+    )
+
+
+def test_default_schedule_doubles_from_two_seconds_to_a_quarter_of_an_hour() -> None:
+    delays = [delay(RETRY, failed, jitter=0.0).total_seconds() for failed in range(1, 13)]
+    assert delays == [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]
+
+
+@given(
+    failed=st.integers(1, 10_000),
+    jitter=st.floats(0, 1, exclude_max=True),
+    first=st.timedeltas(timedelta(milliseconds=1), timedelta(days=1)),
+    longest=st.timedeltas(timedelta(seconds=1), timedelta(days=2)),
+)
+def test_delay_never_exceeds_the_longest_and_loses_at_most_a_quarter(
+    failed: int, jitter: float, first: timedelta, longest: timedelta
+) -> None:
+    retry = RetryPolicy(first=first, max=longest)
+    full = delay(retry, failed, jitter=0.0)
+    assert full <= longest
+    assert full * 0.7499 <= delay(retry, failed, jitter=jitter) <= full
+
+
+def test_transient_failure_waits_and_is_counted() -> None:
+    assert verdict(TransientError("503")) == Verdict("pending", "retry", 1, NOW + timedelta(seconds=2))
+
+
+def test_last_transient_attempt_parks() -> None:
+    assert verdict(TransientError("503"), failed_before=18).state == "pending"
+    assert verdict(TransientError("503"), failed_before=19).state == "parked"
+
+
+def test_a_told_wait_is_respected_if_longer_and_bounded() -> None:
+    def due(told: timedelta) -> timedelta:
+        return verdict(TransientError("429", retry_after=told)).due_at - NOW
+
+    assert due(timedelta(minutes=40)) == timedelta(minutes=40)
+    assert due(timedelta(seconds=1)) == timedelta(seconds=2)
+    assert due(timedelta(seconds=-5)) == timedelta(seconds=2)
+    assert due(timedelta(days=900_000_000)) == timedelta(hours=24)
+
+
+def test_permanent_failure_is_dead_at_once() -> None:
+    assert verdict(PermanentError("400 invalid")).state == "dead"
+
+
+def test_missing_credentials_stop_the_sink_and_count_for_nobody() -> None:
+    assert verdict(AuthError("401"), failed_before=3) == Verdict(
+        "pending", "auth_failed", 3, NOW, stops_sink=True
+    )
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), AdapterError("unsorted")], ids=["bug", "unsorted"])
+def test_unexpected_failure_is_retried_and_dead_in_the_end(error: Exception) -> None:
+    assert verdict(error).state == "pending"
+    assert verdict(error, failed_before=19).state == "dead"
+
+
+def test_cut_off_call_rests_its_key_for_another_timeout() -> None:
+    cut_off = verdict(CutOffError("no answer"))
+    assert (cut_off.state, cut_off.rests, cut_off.due_at) == ("pending", True, NOW + TIMEOUT)
+    assert verdict(CutOffError("no answer"), failed_before=19).rests
+
+
+@pytest.mark.parametrize("error", [CutOffError("no answer"), ValueError("x")], ids=["cut-off", "bug"])
+def test_unknown_effect_of_what_must_not_be_repeated_is_for_a_person(error: Exception) -> None:
+    assert verdict(error, repeatable=False).state == "uncertain"
+
+
+def test_sorted_failure_of_what_must_not_be_repeated_is_retried() -> None:
+    assert verdict(TransientError("429"), repeatable=False).state == "pending"
+
+
+def test_stored_message_of_an_adapter_error_is_one_cut_line() -> None:
+    assert error_message(TransientError("503\n  backendError")) == "503 backendError"
+    assert error_message(PermanentError("")) == "PermanentError"
+    long = error_message(TransientError("x" * 4000))
+    assert len(long) == 500
+    assert long.endswith("…")
+
+
+def test_stored_message_of_an_unexpected_error_tells_its_place_and_no_content() -> None:
+    try:
+        int("ilse@kunde.example")
+    except ValueError as error:
+        message = error_message(error)
+    assert message.startswith(f"unexpected ValueError in {__name__}, line ")
+    assert "ilse" not in message
+
+
+def test_error_class_is_the_group_an_error_belongs_to() -> None:
+    assert error_class(CutOffError("x")) == "TransientError"
+    assert error_class(KeyError("x")) == "KeyError"
