@@ -34,6 +34,7 @@ from hub.errors import (
     ConfigError,
     ForeignLogError,
     HubError,
+    LogError,
     LogMissingError,
     StoreTooNewError,
 )
@@ -60,6 +61,7 @@ from hub.web.services import HubServices
 
 Role = Literal["web", "work"]
 ROLES: tuple[Role, ...] = ("web", "work")
+RETRY_SECONDS = 0.5
 _REFUSED = (ConfigError, AlreadyRunningError, ForeignLogError, LogMissingError, StoreTooNewError)
 
 _log = structlog.get_logger(__name__)
@@ -228,6 +230,7 @@ class _Hub:
             masked_config=lambda: effective(configuration.settings, configuration.root),
             log_differences=lambda: base.opened.differences,
             reader_problem=lambda: self._reader.reason if self._reader.state != "reading" else None,
+            position_verified=lambda: "work" not in roles or self._reader.is_verified,
             metrics=self._metrics,
         )
 
@@ -282,11 +285,22 @@ class _Hub:
 
     async def _work(self) -> None:
         """Receipts in, deliveries out; the deliveries begin when positions are known to be true."""
-        await self._consumer.start()
+        await self._start_consumer()
         while self._reader.state not in ("reading", "stopped"):  # noqa: ASYNC110 - a state, not an event
             await asyncio.sleep(0.02)
         await self._start_engine()
         await asyncio.Event().wait()
+
+    async def _start_consumer(self) -> None:
+        """Begin to take receipts, however long the log is away; the door keeps them meanwhile."""
+        while True:
+            try:
+                await self._consumer.start()
+            except LogError as error:
+                _log.warning("inbox_not_read_yet", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
 
     async def _start_engine(self) -> None:
         base = self._base

@@ -106,25 +106,23 @@ class DeliveryEngine:
         self._keeping = asyncio.create_task(self._keep_claims(), name="renew claims")
 
     async def stop(self, *, within: timedelta = timedelta(seconds=10)) -> None:
-        """Take up nothing new, let calls under way end within this time, cut off the rest; safe to call twice.
+        """Take up nothing new, let calls under way end in this time, cut off the rest; safe to call twice.
 
         A store that is away keeps nobody from stopping: claims then run out by themselves.
         """
-        ended = await asyncio.gather(
-            *(runner.stop(within=within) for runner in self._runners.values()), return_exceptions=True
-        )
+        stopping = [runner.stop(within=within) for runner in self._runners.values()]
+        ends: list[object] = await asyncio.gather(*stopping, return_exceptions=True)
         if self._keeping is None:
             return
         self._keeping.cancel()
-        ended += await asyncio.gather(self._keeping, return_exceptions=True)
+        ends += await asyncio.gather(self._keeping, return_exceptions=True)
         self._keeping = None
-        try:
-            await self._db.write(lambda session: leave_claims(session, self._owner))
-        except StoreError as error:
-            ended.append(error)
-        for error in ended:
-            if isinstance(error, Exception):
-                log.warning("not stopped cleanly", error=error_message(error))
+        ends += await asyncio.gather(
+            self._db.write(lambda session: leave_claims(session, self._owner)), return_exceptions=True
+        )
+        for end in ends:
+            if isinstance(end, Exception):
+                log.warning("not stopped cleanly", error=error_message(end))
 
     def wake(self, sinks: Iterable[str] | None = None) -> None:
         """New rows are committed for these sinks (None: maybe for any); called in the event loop's thread."""

@@ -24,6 +24,7 @@ _BATCH = 100
 _FETCH_SECONDS = 1.0
 _CHECK_SECONDS = 2.0
 _RETRY_SECONDS = 1
+_START_SECONDS = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -53,9 +54,10 @@ class InboxConsumer:
         self._subscriber(self._received)
 
     async def start(self) -> None:
-        """Make the consumer and begin."""
+        """Make the consumer and begin; LogError if the log did not let it, then it may be called again."""
         await self._inbox.ensure_consumer()
-        await self._subscriber.start()
+        async with self._connection.bounded(self._inbox.consumer, _START_SECONDS):
+            await self._subscriber.start()
         self._connection.on_reconnect.add(self._check_now.set)
         self._watchdog = asyncio.create_task(self._watch(), name="inbox consumer watchdog")
 

@@ -119,6 +119,11 @@ class Reader:
         """The generation this reader feeds."""
         return self._checkpoint.generation if self._checkpoint else 0
 
+    @property
+    def is_verified(self) -> bool:
+        """Whether the log was found to be the one this store has read, since the connection stands."""
+        return self.state in ("reading", "rebuilding", "stopped")
+
     async def run(self) -> None:
         """Follow the log; returns only when it met an event this code does not know (`stopped`)."""
         while True:
@@ -137,6 +142,8 @@ class Reader:
 
         Afterwards the live generation exists and belongs to this log.
         """
+        if self.state == "reading":
+            self._is("starting")
         async with self._turn:
             created_at = (await self._feed.state()).created_at
             make = partial(first_generation, log_created=created_at, now=self._clock.now())

@@ -85,7 +85,8 @@ class HubServices:
     `sink_kinds` says of each sink that is switched on what it follows. `webhook_app` is the door itself
     (None where no role serves it). `offline`: no hub runs, only reading and rebuilding are allowed.
     `wake_deliveries` is called after rows became due or a sink was resumed. `log_differences` and
-    `reader_problem` are asked at each status. `stopping` is set when the hub shuts down and ends the
+    `reader_problem` are asked at each status, and `position_verified`: whether the reader has proven that the
+    log is the one it has read. `stopping` is set when the hub shuts down and ends the
     streams; `stop` begins the shutdown.
     """
 
@@ -108,5 +109,6 @@ class HubServices:
     masked_config: Callable[[], Mapping[str, Any]] = dict
     log_differences: Callable[[], Sequence[str]] = tuple
     reader_problem: Callable[[], str | None] = lambda: None
+    position_verified: Callable[[], bool] = lambda: True
     metrics: Metrics | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

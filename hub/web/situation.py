@@ -1,8 +1,9 @@
 """How the hub stands at one moment: read once, upstream first, for the status, the issues and the metrics.
 
 The order of reading is what makes zeros mean "done": whatever moves on while this reads is met again
-further down, never missed. Waiting receipts come first, then marks, then the log's end, then how far
-the projections and the sinks are.
+further down, never missed. First comes whether the reader's position is proven (the end of a recovery
+leaves marks behind), then waiting receipts, then marks, then the log's end, then how far the
+projections and the sinks are.
 """
 
 from collections.abc import Mapping
@@ -74,6 +75,7 @@ class Situation:
     door: Door
     house: House
     unread_since: datetime | None
+    verified: bool = True
 
     @property
     def position(self) -> int:
@@ -82,8 +84,17 @@ class Situation:
 
     @property
     def unread(self) -> int | None:
-        """Events in the log that the projections do not show yet."""
-        return None if self.log is None else max(self.log.last - self.position, 0)
+        """Events in the log that the projections do not show yet.
+
+        While it is open whether the log is the one they were read from, there is always something left
+        to do; a log that ends before them is another one, and all of it is unread.
+        """
+        if self.log is None:
+            return None
+        ahead = self.log.last - self.position
+        if ahead < 0:
+            return max(self.log.last, 1)
+        return ahead if self.verified else max(ahead, 1)
 
     @property
     def unread_for(self) -> timedelta | None:
@@ -99,6 +110,7 @@ async def read_situation(services: HubServices, counts: FactCounts) -> Situation
     """Look at everything once; raises StoreError if the store cannot be read."""
     log_problem: str | None = None
     waiting: int | None = None
+    verified = services.position_verified()
     try:
         waiting = await services.inbox.waiting()
     except LogError as error:
@@ -114,7 +126,7 @@ async def read_situation(services: HubServices, counts: FactCounts) -> Situation
     unread_since = None
     if log is not None and log.last > checkpoint:
         unread_since = await _recorded_at(services, checkpoint + 1)
-    return Situation(services.clock.now(), waiting, log, log_problem, door, house, unread_since)
+    return Situation(services.clock.now(), waiting, log, log_problem, door, house, unread_since, verified)
 
 
 async def _recorded_at(services: HubServices, position: int) -> datetime | None:

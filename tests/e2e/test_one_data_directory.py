@@ -32,13 +32,13 @@ def test_an_orphaned_server_is_adopted_not_doubled(hub: Hub) -> None:
     hub.post(payload("booking_created.flat"))
     orphan = hub.nats_pid()
     hub.kill()
-    assert Path(f"/proc/{orphan}").exists()
+    assert is_alive(orphan)
     hub.start()
     assert hub.nats_pid() == orphan
     hub.settle()
     assert [event["type"] for event in hub.items("events")] == ["BookingCreated"]
     hub.terminate()
-    assert not Path(f"/proc/{orphan}").exists()
+    assert not is_alive(orphan)
 
 
 def test_a_dead_server_is_restarted_and_webhooks_wait_for_it(hub: Hub) -> None:
