@@ -7,6 +7,7 @@ from adapters.api import (
     AdapterContext,
     BookingMirror,
     ContactMirror,
+    Observed,
     Reactor,
     Reading,
     Receipt,
@@ -17,7 +18,8 @@ from adapters.api import (
 )
 from adapters.config_types import TARGET, ConfigPath, Duration
 from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
-from adapters.registry import AdapterType
+from adapters.http import Answer, HttpClient, Sorting
+from adapters.registry import AdapterType, SimulatorType
 from adapters.templates import Allowing, Template, TemplateText, booking_fields
 
 __all__ = [
@@ -26,17 +28,22 @@ __all__ = [
     "AdapterError",
     "AdapterType",
     "Allowing",
+    "Answer",
     "AuthError",
     "BookingMirror",
     "ConfigPath",
     "ContactMirror",
     "Duration",
+    "HttpClient",
+    "Observed",
     "PermanentError",
     "Reactor",
     "Reading",
     "Receipt",
+    "SimulatorType",
     "Sink",
     "SinkConfig",
+    "Sorting",
     "Source",
     "SourceConfig",
     "Template",

@@ -7,13 +7,14 @@ by raising one of `adapters.errors`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from adapters.http import HttpClient
 from events.base import DomainEvent
 from events.contact import Contact
 from events.envelope import Envelope
@@ -57,6 +58,26 @@ class Receipt(BaseModel):
     data: dict[str, Any] = Field(default_factory=dict)
 
 
+class Observed(BaseModel):
+    """What a target shows at this moment for one part of one key.
+
+    `fields` are comparable with those of `preview`: the members the adapter writes, in the same wording
+    and under the same names, whatever order or notation the system gives them back in. `edited_by`
+    names whoever changed the object by hand, where the system tells.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    part: str = ""
+    external_id: str
+    fields: dict[str, Any] = Field(default_factory=dict)
+    etag: str | None = None
+    url: str | None = None
+    edited_by: str | None = None
+    edited_at: datetime | None = None
+
+
 def _no_log(message: str, **fields: object) -> None:
     """An adapter outside the hub logs nowhere."""
 
@@ -66,7 +87,8 @@ class AdapterContext:
     """What the hub gives an adapter instance.
 
     `instance` is the name in the YAML, `epoch` rises when the log had to be recovered, `clock`
-    returns an aware UTC time, `timeout` bounds one call to the outside.
+    returns an aware UTC time, `timeout` bounds one call to the outside. `http` sorts failures by what
+    the hub does about them; whoever made the context closes it.
     """
 
     instance: str
@@ -76,6 +98,7 @@ class AdapterContext:
     timezone: str = "UTC"
     timeout: timedelta = timedelta(seconds=30)
     log: Callable[..., None] = field(default=_no_log)
+    http: HttpClient = field(default_factory=HttpClient)
 
     def stamp(self, position: int) -> str:
         """The mark an object at the target carries, `<epoch>:<position>`; another epoch never blocks."""
@@ -167,8 +190,23 @@ class BookingMirror(_Sink[SinkConfigT]):
         return None
 
     def preview(self, booking: Booking, part: str) -> dict[str, Any]:
-        """The object that would be written."""
+        """The object that would be written; empty if none would be."""
         return {}
+
+    async def observe(self, key: str, part: str, receipt: Receipt | None) -> Observed | None:
+        """What stands at the target for this part now; None = nothing. Reads only.
+
+        NotImplementedError where the target cannot be read back.
+        """
+        raise NotImplementedError(f"{self.name} cannot read back what it wrote")
+
+    async def survey(self) -> Sequence[Observed] | None:
+        """Every object of this installation at the target, strays of forgotten bookings included.
+
+        None where the target cannot list them; then each part is observed by itself. Objects without
+        this installation's mark are somebody else's and never listed.
+        """
+        return None
 
 
 class ContactMirror(_Sink[SinkConfigT]):
@@ -177,6 +215,17 @@ class ContactMirror(_Sink[SinkConfigT]):
     @abstractmethod
     async def sync(self, contact: Contact | None, part: str, receipt: Receipt | None) -> Receipt | None:
         """Bring the contact's object to this state, or to absence if None."""
+
+    def preview(self, contact: Contact, part: str) -> dict[str, Any]:
+        """The object that would be written; empty if none would be."""
+        return {}
+
+    async def observe(self, key: str, part: str, receipt: Receipt | None) -> Observed | None:
+        """What stands at the target for this contact now; None = nothing. Reads only.
+
+        NotImplementedError where the target cannot be read back.
+        """
+        raise NotImplementedError(f"{self.name} cannot read back what it wrote")
 
 
 class Reactor(_Sink[SinkConfigT]):

@@ -1,17 +1,21 @@
 """Finds adapters by type name, lazily, through the entry-point group `hub.adapters`.
 
 Built-in adapters come through the same door as foreign ones. Each entry point names a module-level
-`adapter`, an `AdapterType`.
+`adapter`, an `AdapterType`; one of the group `hub.simulators` a `simulator`, a `SimulatorType`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from adapters.api import BookingMirror, ContactMirror, Reactor, SinkConfig, Source, SourceConfig
+from adapters.errors import AdapterError
+from adapters.simulation import Simulation
 
 GROUP = "hub.adapters"
+SIMULATORS = "hub.simulators"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +36,27 @@ class AdapterType:
         return self.sink.config_class if self.sink else None
 
 
+@dataclass(frozen=True, slots=True)
+class SimulatorType:
+    """A stand-in for one outside system, and how its adapter is pointed at it.
+
+    `config` gives the adapter's own settings for a stand-in at an address without a path, `secrets` are
+    values in them that may appear nowhere, `forbidden` says what each kind of 403 means and `cannot`
+    which cases of the contract kits do not apply, with the reason.
+    """
+
+    name: str
+    summary: str
+    create_app: Callable[[], Simulation]
+    config: Callable[[str], dict[str, Any]]
+    secrets: tuple[str, ...] = ()
+    forbidden: Mapping[str, type[AdapterError]] = field(default_factory=dict)
+    cannot: Mapping[str, str] = field(default_factory=dict)
+
+
 @cache
-def _entries() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
+def _entries(group: str = GROUP) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=group)}
 
 
 def known_types() -> tuple[str, ...]:
@@ -48,4 +70,18 @@ def load_adapter(type_name: str) -> AdapterType:
     loaded = _entries()[type_name].load()
     if not isinstance(loaded, AdapterType):
         raise TypeError(f"entry point {type_name} of {GROUP} is not an AdapterType")
+    return loaded
+
+
+def known_simulators() -> tuple[str, ...]:
+    """The adapter types that have a stand-in, sorted."""
+    return tuple(sorted(_entries(SIMULATORS)))
+
+
+@cache
+def load_simulator(type_name: str) -> SimulatorType:
+    """Import one stand-in; raises KeyError for a type that has none."""
+    loaded = _entries(SIMULATORS)[type_name].load()
+    if not isinstance(loaded, SimulatorType):
+        raise TypeError(f"entry point {type_name} of {SIMULATORS} is not a SimulatorType")
     return loaded

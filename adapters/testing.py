@@ -14,6 +14,7 @@ is declared in `cannot` with a reason, which is printed.
 from adapters.testing_mirrors import MirrorContract
 from adapters.testing_reactors import ReactorContract
 from adapters.testing_samples import envelope_of, sample_booking, sample_events, sample_states
+from adapters.testing_simulators import SimulatedSide, SimulatorServer
 from adapters.testing_sinks import OtherSide
 from adapters.testing_sources import SourceContract
 
@@ -21,6 +22,8 @@ __all__ = [
     "MirrorContract",
     "OtherSide",
     "ReactorContract",
+    "SimulatedSide",
+    "SimulatorServer",
     "SourceContract",
     "envelope_of",
     "sample_booking",

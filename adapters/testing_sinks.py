@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 from adapters.api import AdapterContext, Receipt
 from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
+from adapters.http import HttpClient
 from adapters.testing_samples import GUEST_DATA, NOW
 
 RETRY_AFTER = timedelta(seconds=7)
@@ -61,6 +62,7 @@ class Scene:
     said: list[str]
     receipts: dict[str, Receipt] = field(default_factory=dict)
     sink: Any = None
+    clients: list[HttpClient] = field(default_factory=list)
 
     def restart(self, *, epoch: int = 1) -> None:
         """Another process takes over: nothing is left but the receipts."""
@@ -77,7 +79,9 @@ class Scene:
             timezone="Europe/Berlin",
             timeout=timedelta(seconds=5),
             log=log,
+            http=HttpClient(timeout=timedelta(seconds=5), clock=lambda: NOW),
         )
+        self.clients.append(self.context.http)
         self.sink = self.make_sink(self.context)
 
 
@@ -115,6 +119,8 @@ class SinkContract:
             yield scene
         finally:
             await scene.sink.close()
+            for client in scene.clients:
+                await client.aclose()
             other.close()
 
     async def _effect(self) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ import structlog
 from sqlmodel import Session
 
 from adapters.api import AdapterContext, BookingMirror, ContactMirror, Reactor, Source
+from adapters.http import HttpClient
 from adapters.registry import load_adapter
 from hub.clock import Clock
 from hub.delivery import RetryPolicy, RunningSink
@@ -178,6 +179,7 @@ def build_sinks(settings: Settings, *, installation_id: str, epoch: int, clock: 
                     timezone=settings.hub.timezone,
                     timeout=entry.timeout,
                     log=_adapter_log(entry.name),
+                    http=HttpClient(timeout=entry.timeout, clock=clock.now),
                 ),
             ),
             timeout=entry.timeout,

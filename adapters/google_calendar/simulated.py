@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from adapters.simulation import RefusedError
+
 WRITERS = ("owner", "writer")
 _ENTRY_ID = re.compile(r"[0-9a-v]{5,1024}")
 _WRITABLE = frozenset(
@@ -28,14 +30,6 @@ _NOT_WITH_SYNC_TOKEN = frozenset(
 _KEY_LIMIT, _VALUE_LIMIT = 44, 1024
 
 Query = Mapping[str, Sequence[str]]
-
-
-class RefusedError(Exception):
-    """An error as Google words it."""
-
-    def __init__(self, status: int, reason: str, message: str, location: str | None = None) -> None:
-        super().__init__(message)
-        self.status, self.reason, self.message, self.location = status, reason, message, location
 
 
 @dataclass(slots=True)

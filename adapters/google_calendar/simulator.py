@@ -1,30 +1,27 @@
 """A stand-in for Google Calendar v3 over HTTP, with switches for what goes wrong there.
 
 Plain ASGI: `uvicorn --factory adapters.google_calendar.simulator:create_app`. Beside the calendar itself
-(below any path that ends in `/calendar/v3`) and `POST /token` it answers:
+(below any path that ends in `/calendar/v3`), `POST /token` and the routes of `adapters.simulation`:
 
-    POST /_faults    {"on": "insert", "kind": "status", "status": 503, "skip": 1, "times": 2}; DELETE clears
     POST /_switches  {"undelete": false}
     POST /_vanish    {"calendar": "…", "id": "…"}
-    GET  /_calls     every call with its outcome, no contents; DELETE empties the list
     GET  /_state     all calendars with all entries
 """
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
-from urllib.parse import parse_qs, unquote
+from typing import Any
 
-from adapters.google_calendar.simulated import Calendars, RefusedError
+from adapters.errors import AuthError, PermanentError, TransientError
+from adapters.google_calendar.simulated import Calendars
+from adapters.registry import SimulatorType
+from adapters.simulation import RefusedError, Reply, Request, Simulation, json_reply
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+TOKEN = "ya29.made-up-token-of-the-stand-in"  # noqa: S105 - opens the stand-in only
+CALENDAR = "team@group.calendar.google.com"
 
-_BASE = "/calendar/v3"
+_CHANGING = ("etag", "updated", "created", "sequence")
 _REASONS: Mapping[int, str] = {
     400: "invalid",
     401: "authError",
@@ -34,133 +31,22 @@ _REASONS: Mapping[int, str] = {
 }
 
 
-@dataclass(slots=True)
-class Fault:
-    """What goes wrong with calls of one kind (`*`: any), after `skip` of them, `times` times (None: always).
-
-    `status` answers so and does nothing, `html` likewise with a 502 page; `lost_reply` and `truncated`
-    do it and spoil the answer; `disconnect` does nothing and hangs up; `delay` answers after `seconds`.
-    """
-
-    kind: Literal["status", "html", "lost_reply", "truncated", "disconnect", "delay"]
-    on: str = "*"
-    status: int = 503
-    reason: str | None = None
-    retry_after: str | None = None
-    seconds: float = 0
-    skip: int = 0
-    times: int | None = 1
-
-    def fires(self, call: str) -> bool:
-        """Count this call; whether it is one that goes wrong."""
-        if self.on not in ("*", call) or self.times == 0:
-            return False
-        if self.skip > 0:
-            self.skip -= 1
-            return False
-        if self.times is not None:
-            self.times -= 1
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer; one with `cut` breaks off after so many bytes although more were announced."""
-
-    status: int
-    body: bytes = b""
-    content_type: str = "application/json; charset=UTF-8"
-    headers: tuple[tuple[str, str], ...] = ()
-    cut: int | None = None
-
-    async def send(self, send: Send) -> None:
-        headers = [
-            ("content-type", self.content_type),
-            ("content-length", str(len(self.body))),
-            *self.headers,
-        ]
-        raw = [(name.encode(), value.encode()) for name, value in headers]
-        await send({"type": "http.response.start", "status": self.status, "headers": raw})
-        if self.cut is None:
-            await send({"type": "http.response.body", "body": self.body})
-        else:
-            await send({"type": "http.response.body", "body": self.body[: self.cut], "more_body": True})
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    method: str
-    path: tuple[str, ...]
-    query: Mapping[str, list[str]]
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> dict[str, Any]:
-        try:
-            value = json.loads(self.body or b"{}")
-        except ValueError:
-            raise RefusedError(400, "parseError", "Parse Error") from None
-        if not isinstance(value, dict):
-            raise RefusedError(400, "parseError", "Parse Error")
-        return value
-
-
-class Simulator:
+class Simulator(Simulation):
     """The ASGI application. `tokens` are the accepted bearer tokens; None accepts any."""
 
+    base = "/calendar/v3"
+
     def __init__(self, calendars: Calendars, *, tokens: Collection[str] | None = None) -> None:
+        super().__init__()
         self.calendars = calendars
-        self.faults: list[Fault] = []
-        self.calls: list[dict[str, Any]] = []
         self._tokens = None if tokens is None else set(tokens)
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        reply = await self._answer(await _read(scope, receive))
-        await reply.send(send)
+    def call_of(self, request: Request) -> str:
+        return _route(request)[0]
 
-    async def _answer(self, request: Request) -> Reply:
-        try:
-            if request.path[:1] == ("token",):
-                return self._token()
-            if request.path[:1] and request.path[0].startswith("_"):
-                return self._control(request)
-            return await self._calendar_call(request)
-        except RefusedError as refusal:
-            return _refused(refusal)
-
-    def _token(self) -> Reply:
-        """Gives whoever asks a token, as the token endpoint of service accounts."""
-        token = f"issued-{len(self.calls)}"
-        if self._tokens is not None:
-            self._tokens.add(token)
-        return _json({"access_token": token, "expires_in": 3600, "token_type": "Bearer"})
-
-    def _control(self, request: Request) -> Reply:
-        match (request.method, request.path[0]):
-            case ("POST", "_faults"):
-                self.faults.append(_fault(request.json()))
-            case ("DELETE", "_faults"):
-                self.faults.clear()
-            case ("POST", "_switches"):
-                self.calendars.undelete = bool(request.json().get("undelete", True))
-            case ("POST", "_vanish"):
-                named = request.json()
-                self.calendars.vanish(named["calendar"], named["id"])
-            case ("GET", "_calls"):
-                return _json(self.calls)
-            case ("DELETE", "_calls"):
-                self.calls.clear()
-            case ("GET", "_state"):
-                return _json(self.calendars.state())
-            case _:
-                raise RefusedError(404, "notFound", "Not Found")
-        return _json([asdict(fault) for fault in self.faults])
-
-    async def _calendar_call(self, request: Request) -> Reply:
-        call, calendar, entry_id = _route(request)
-        record: dict[str, Any] = {
+    def noted(self, request: Request, call: str) -> dict[str, Any]:
+        _, calendar, entry_id = _route(request)
+        return {
             "call": call,
             "calendar": calendar,
             "id": entry_id,
@@ -168,57 +54,73 @@ class Simulator:
             "send_updates": request.query.get("sendUpdates", [None])[-1],
             "status": None,
         }
-        self.calls.append(record)
-        self._authorise(request)
-        fired = [fault for fault in self.faults if fault.fires(call)]
-        await asyncio.sleep(sum(fault.seconds for fault in fired))
-        fault = next((fault for fault in fired if fault.kind != "delay"), None)
-        reply = self._undone(fault) or self._done(request, call, calendar, entry_id)
-        record["status"] = reply.status
-        return _spoilt(reply, fault) if fault else reply
 
-    def _authorise(self, request: Request) -> None:
+    def turned_away(self, request: Request) -> RefusedError | None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme != "Bearer" or not token or (self._tokens is not None and token not in self._tokens):
-            raise RefusedError(401, "authError", "Invalid Credentials", "Authorization")
-
-    @staticmethod
-    def _undone(fault: Fault | None) -> Reply | None:
-        if fault is None or fault.kind in ("lost_reply", "truncated"):
+        if scheme == "Bearer" and token and (self._tokens is None or token in self._tokens):
             return None
-        if fault.kind == "disconnect":
-            return Reply(200, b"{}", cut=0)
-        if fault.kind == "html":
-            return Reply(502, b"<html><title>502 Bad Gateway</title></html>", "text/html")
-        headers = (("retry-after", fault.retry_after),) if fault.retry_after else ()
-        reason = fault.reason or _REASONS.get(fault.status, "backendError")
-        return _refused(RefusedError(fault.status, reason, reason), headers)
+        return RefusedError(401, "authError", "Invalid Credentials", "Authorization")
 
-    def _done(self, request: Request, call: str, calendar: str, entry_id: str) -> Reply:
+    def objects(self) -> Mapping[str, Any]:
+        return {
+            f"{calendar}/{entry['id']}": {
+                member: value for member, value in entry.items() if member not in _CHANGING
+            }
+            for calendar, entries in self.calendars.state().items()
+            for entry in entries
+            if entry["status"] != "cancelled"
+        }
+
+    def refused(self, refusal: RefusedError, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+        reason = refusal.reason or _REASONS.get(refusal.status, "backendError")
+        message = refusal.message or reason
+        problem = {"domain": "global", "reason": reason, "message": message}
+        if refusal.location:
+            problem |= {"locationType": "header", "location": refusal.location}
+        body = {"error": {"errors": [problem], "code": refusal.status, "message": message}}
+        return Reply(refusal.status, json.dumps(body).encode(), headers=headers)
+
+    def uncounted(self, request: Request) -> Reply | None:
+        """Gives whoever asks a token, as the token endpoint of service accounts."""
+        if request.path[:1] != ("token",):
+            return None
+        token = f"issued-{len(self.calls)}"
+        if self._tokens is not None:
+            self._tokens.add(token)
+        return json_reply({"access_token": token, "expires_in": 3600, "token_type": "Bearer"})
+
+    def control(self, request: Request) -> Reply | None:
+        match (request.method, request.path[0]):
+            case ("POST", "_switches"):
+                self.calendars.undelete = bool(request.json().get("undelete", True))
+            case ("POST", "_vanish"):
+                named = request.json()
+                self.calendars.vanish(named["calendar"], named["id"])
+            case ("GET", "_state"):
+                return json_reply(self.calendars.state())
+            case _:
+                return None
+        return json_reply({})
+
+    async def perform(self, request: Request, call: str) -> Reply:
+        _, calendar, entry_id = _route(request)
         etag = request.headers.get("if-match")
         if request.query.get("sendUpdates", ["none"])[-1] not in ("all", "externalOnly", "none"):
-            return _refused(
-                RefusedError(400, "invalidParameter", "Invalid value for: sendUpdates", "sendUpdates")
-            )
-        try:
-            match call:
-                case "insert":
-                    return _json(self.calendars.insert(calendar, request.json()))
-                case "get":
-                    return _json(self.calendars.get(calendar, entry_id))
-                case "update":
-                    body = request.json()
-                    return _json(self.calendars.update(calendar, entry_id, body, if_match=etag))
-                case "patch":
-                    body = request.json()
-                    return _json(self.calendars.patch(calendar, entry_id, body, if_match=etag))
-                case "delete":
-                    self.calendars.delete(calendar, entry_id, if_match=etag)
-                    return Reply(204)
-                case _:
-                    return _json(self.calendars.page(calendar, request.query))
-        except RefusedError as refusal:
-            return _refused(refusal)
+            raise RefusedError(400, "invalidParameter", "Invalid value for: sendUpdates", "sendUpdates")
+        match call:
+            case "insert":
+                return json_reply(self.calendars.insert(calendar, request.json()))
+            case "get":
+                return json_reply(self.calendars.get(calendar, entry_id))
+            case "update":
+                return json_reply(self.calendars.update(calendar, entry_id, request.json(), if_match=etag))
+            case "patch":
+                return json_reply(self.calendars.patch(calendar, entry_id, request.json(), if_match=etag))
+            case "delete":
+                self.calendars.delete(calendar, entry_id, if_match=etag)
+                return Reply(204)
+            case _:
+                return json_reply(self.calendars.page(calendar, request.query))
 
 
 def create_app(roles: Mapping[str, str] | None = None, *, tokens: Collection[str] | None = None) -> Simulator:
@@ -226,23 +128,28 @@ def create_app(roles: Mapping[str, str] | None = None, *, tokens: Collection[str
     return Simulator(Calendars(roles, clock=lambda: datetime.now(UTC)), tokens=tokens)
 
 
-async def _read(scope: Message, receive: Receive) -> Request:
-    body = b""
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            break
-    raw = scope.get("raw_path") or scope["path"].encode()
-    path = raw.decode("ascii").partition("?")[0]
-    path = path.partition(_BASE)[2] if _BASE in path else path
-    return Request(
-        method=scope["method"],
-        path=tuple(unquote(part) for part in path.split("/") if part),
-        query=parse_qs(scope["query_string"].decode(), keep_blank_values=True),
-        headers={name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]},
-        body=body,
-    )
+def config(url: str) -> dict[str, Any]:
+    """The adapter's settings for a stand-in at this address."""
+    return {
+        "base_url": f"{url}/calendar/v3/",
+        "credentials": {"access_token": TOKEN},
+        "calendar": CALENDAR,
+    }
+
+
+simulator = SimulatorType(
+    name="google_calendar",
+    summary="Google Calendar v3: tombstones, etags, one id for ever",
+    create_app=lambda: create_app(tokens=[TOKEN]),
+    config=config,
+    secrets=(TOKEN,),
+    forbidden={
+        "403 rateLimitExceeded": TransientError,
+        "403 quotaExceeded": TransientError,
+        "403 forbidden": AuthError,
+        "403 forbiddenForNonOrganizer": PermanentError,
+    },
+)
 
 
 def _route(request: Request) -> tuple[str, str, str]:
@@ -256,31 +163,3 @@ def _route(request: Request) -> tuple[str, str, str]:
     if request.method not in calls:
         raise RefusedError(405, "httpMethodNotAllowed", "Method Not Allowed")
     return calls[request.method], calendar, entry_id
-
-
-def _json(value: object) -> Reply:
-    return Reply(200, json.dumps(value, ensure_ascii=False).encode())
-
-
-def _refused(refusal: RefusedError, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
-    problem = {"domain": "global", "reason": refusal.reason, "message": refusal.message}
-    if refusal.location:
-        problem |= {"locationType": "header", "location": refusal.location}
-    body = {"error": {"errors": [problem], "code": refusal.status, "message": refusal.message}}
-    return Reply(refusal.status, json.dumps(body).encode(), headers=headers)
-
-
-def _spoilt(reply: Reply, fault: Fault) -> Reply:
-    """`truncated` looks whole to HTTP; a lost reply breaks off before its first byte."""
-    if fault.kind == "lost_reply":
-        return Reply(200, reply.body or b"{}", cut=0)
-    if fault.kind == "truncated" and reply.status < 300:
-        return Reply(reply.status, reply.body[: len(reply.body) // 2], reply.content_type)
-    return reply
-
-
-def _fault(wanted: dict[str, Any]) -> Fault:
-    try:
-        return Fault(**wanted)
-    except TypeError as error:
-        raise RefusedError(400, "invalid", str(error)) from None

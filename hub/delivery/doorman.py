@@ -49,6 +49,7 @@ class Doorman:
         self.opened = False
         try:
             await bounded(self._sink.adapter.close, self._sink.timeout)
+            await bounded(self._sink.adapter.context.http.aclose, self._sink.timeout)
         except Exception as error:  # noqa: BLE001 - foreign code, and there is nothing left to do about it
             log.warning("sink not closed cleanly", sink=self._sink.name, error=error_message(error))
 
