@@ -20,7 +20,7 @@ from adapters.config_types import TARGET, ConfigPath, Duration
 from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
 from adapters.http import Answer, HttpClient, Sorting
 from adapters.registry import AdapterType, SimulatorType
-from adapters.templates import Allowing, Template, TemplateText, booking_fields
+from adapters.templates import Allowing, Template, TemplateText, booking_fields, event_fields
 
 __all__ = [
     "TARGET",
@@ -50,4 +50,5 @@ __all__ = [
     "TemplateText",
     "TransientError",
     "booking_fields",
+    "event_fields",
 ]

@@ -7,7 +7,24 @@ from typing import Literal
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from events.state import Booking
+from events import (
+    AttendeeAdded,
+    AttendeeDetailsChanged,
+    AttendeeNoShow,
+    AttendeeNoShowReverted,
+    AttendeeRemoved,
+    Booking,
+    BookingCancelled,
+    BookingContinues,
+    BookingCreated,
+    BookingDetailsChanged,
+    BookingRefunded,
+    BookingReinstated,
+    BookingRescheduled,
+    ContactErased,
+    DomainEvent,
+    Envelope,
+)
 
 Group = Literal["booking", "event", "contact"]
 
@@ -64,6 +81,7 @@ FIELDS: Mapping[str, TemplateField] = {
         TemplateField(f"{METADATA}<key>", "one value of the booking's metadata", guest=True),
         TemplateField("event.label", "what happened, in words", group="event"),
         TemplateField("event.type", "type of the event", group="event"),
+        TemplateField("event.attendee", "name of the attendee it is about", group="event", guest=True),
         TemplateField("event.occurred_at", "when it happened at the provider", group="event", time=True),
         TemplateField("contact.email", "mail address of the contact", group="contact", guest=True),
         TemplateField("contact.phone", "phone number of the contact", group="contact", guest=True),
@@ -123,6 +141,37 @@ def booking_fields(booking: Booking, timezone: str) -> dict[str, object]:
         **_people(booking),
         **_parts(booking),
         **{f"{METADATA}{key}": value for key, value in booking.metadata.items()},
+    }
+
+
+LABELS: Mapping[type[DomainEvent], str] = {
+    BookingCreated: "Booked",
+    BookingRescheduled: "Moved",
+    BookingCancelled: "Cancelled",
+    BookingReinstated: "Not cancelled after all",
+    BookingContinues: "Goes on as a new booking",
+    BookingDetailsChanged: "Details changed",
+    BookingRefunded: "Refunded",
+    AttendeeAdded: "Attendee joined",
+    AttendeeRemoved: "Attendee left",
+    AttendeeDetailsChanged: "Attendee's details changed",
+    AttendeeNoShow: "Did not show up",
+    AttendeeNoShowReverted: "Did show up after all",
+    ContactErased: "Contact erased",
+}
+"""What happened, in words, for people who do not know event types."""
+
+
+def event_fields(envelope: Envelope, timezone: str) -> dict[str, object]:
+    """The values of all event fields, and those of the booking as it was after the event."""
+    booking, event = envelope.booking, envelope.event
+    attendee = booking.attendee(getattr(event, "attendee_id", "")) if booking else None
+    return {
+        **(booking_fields(booking, timezone) if booking else {}),
+        "event.label": LABELS[type(event)],
+        "event.type": envelope.type,
+        "event.attendee": attendee and attendee.name,
+        "event.occurred_at": envelope.occurred_at.astimezone(ZoneInfo(timezone)),
     }
 
 

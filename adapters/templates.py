@@ -16,7 +16,15 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
-from adapters.template_fields import FIELDS, Group, TemplateField, booking_fields, find_field, reschedule_link
+from adapters.template_fields import (
+    FIELDS,
+    Group,
+    TemplateField,
+    booking_fields,
+    event_fields,
+    find_field,
+    reschedule_link,
+)
 
 __all__ = [
     "Allowing",
@@ -27,6 +35,7 @@ __all__ = [
     "booking_fields",
     "clean",
     "cut",
+    "event_fields",
     "reschedule_link",
 ]
 

@@ -1,0 +1,56 @@
+"""apprise behind one typed function; it tells only whether a service took the message."""
+
+import asyncio
+import logging
+from urllib.parse import urlsplit
+
+from apprise import Apprise, AppriseAsset, NotifyFormat
+
+from adapters.errors import TransientError
+
+# These write addresses and messages into their logs.
+_TALKATIVE = ("apprise", "urllib3", "requests")
+
+
+def is_known(address: str) -> bool:
+    """Whether apprise has a service for this address; nobody is called."""
+    _quiet()
+    return bool(Apprise(asset=_asset()).add(address))
+
+
+class Messenger:
+    """One address, and the service behind it."""
+
+    def __init__(self, address: str) -> None:
+        _quiet()
+        self.service = urlsplit(address).scheme
+        self._apprise = Apprise(asset=_asset())
+        self._apprise.add(address)
+
+    async def send(self, *, title: str, body: str) -> None:
+        """Hand the message over; TransientError if the service did not say that it took it.
+
+        It may have taken it all the same: apprise does not tell a lost answer from a refusal.
+        """
+        # In a thread: some services keep their connection in a loop of their own.
+        taken = await asyncio.to_thread(
+            self._apprise.notify, body=body, title=title, body_format=NotifyFormat.TEXT
+        )
+        if not taken:
+            raise TransientError(f"the service behind {self.service}:// did not take the message")
+
+
+def _asset() -> AppriseAsset:
+    """Neither stores anything on disk nor retries by itself nor follows redirects; a name of our own."""
+    return AppriseAsset(
+        app_id="bookinghub",
+        app_desc="booking hub",
+        async_mode=False,
+        http_redirects=False,
+        secure_logging=True,
+    )
+
+
+def _quiet() -> None:
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
