@@ -34,7 +34,8 @@ class Fault:
     """What goes wrong with calls of one kind (`*`: any), after `skip` of them, `times` times (None: always).
 
     `status` answers so and does nothing, `html` likewise with a 502 page; `lost_reply` and `truncated`
-    do it and spoil the answer; `disconnect` does nothing and hangs up; `delay` answers after `seconds`.
+    do it and spoil the answer (a refusal is never truncated, the next answer is); `disconnect` does
+    nothing and hangs up; `delay` answers after `seconds`.
     """
 
     kind: Literal["status", "html", "lost_reply", "truncated", "disconnect", "delay"]
@@ -56,6 +57,11 @@ class Fault:
         if self.times is not None:
             self.times -= 1
         return True
+
+    def spare(self) -> None:
+        """It met a call it does not apply to: the next one is its turn."""
+        if self.times is not None:
+            self.times += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +190,15 @@ class Simulation(ABC):
         self.calls.append(record)
         refusal = self.turned_away(request)
         if refusal is not None:
+            record["status"] = refusal.status
             return self.refused(refusal)
         fired = [fault for fault in self.faults if fault.fires(call)]
         await asyncio.sleep(sum(fault.seconds for fault in fired))
         fault = next((fault for fault in fired if fault.kind != "delay"), None)
         reply = self._undone(fault) or await self._done(request, call)
         record["status"] = reply.status
+        if fault is not None and fault.kind == "truncated" and reply.status >= 300:
+            fault.spare()
         return _spoilt(reply, fault) if fault else reply
 
     async def _done(self, request: Request, call: str) -> Reply:

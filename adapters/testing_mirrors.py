@@ -25,18 +25,18 @@ class MirrorContract(SinkContract):
         raise NotImplementedError
 
     async def _act(self, scene: Scene) -> None:
-        await _bring(scene, self.states()[0])
+        await bring(scene, self.states()[0])
 
     async def _walk(self, scene: Scene, steps: int) -> None:
         for state in self.states()[:steps]:
-            await _bring(scene, state)
+            await bring(scene, state)
 
     async def _expected(self) -> list[Mapping[str, Any]]:
         """What is seen after each state, when all goes well."""
         async with self._scene() as scene:
             seen = [scene.other.objects()]
             for state in self.states():
-                await _bring(scene, state)
+                await bring(scene, state)
                 seen.append(scene.other.objects())
             return seen
 
@@ -52,11 +52,11 @@ class MirrorContract(SinkContract):
             async with self._scene() as scene:
                 await self._walk(scene, steps)
                 seen, receipts = scene.other.objects(), dict(scene.receipts)
-                await _bring(scene, self.states()[steps - 1])
+                await bring(scene, self.states()[steps - 1])
                 assert scene.other.objects() == seen, f"state {steps} again"
                 _assert_same(scene.receipts, receipts)
                 scene.receipts.clear()
-                await _bring(scene, self.states()[steps - 1])
+                await bring(scene, self.states()[steps - 1])
                 assert scene.other.objects() == seen, f"state {steps} again, receipts lost"
                 _assert_same(scene.receipts, receipts)
 
@@ -66,10 +66,10 @@ class MirrorContract(SinkContract):
             async with self._scene() as scene:
                 await self._walk(scene, index)
                 scene.other.lose_next_reply()
-                error = await failure_of(_bring(scene, state))
+                error = await failure_of(bring(scene, state))
                 assert error is None or isinstance(error, TransientError), f"state {index + 1}: {error!r}"
                 scene.other.restore()
-                await _bring(scene, state)
+                await bring(scene, state)
                 assert scene.other.objects() == expected[index + 1], f"state {index + 1}"
 
     async def test_killed_between_any_two_calls_it_converges(self) -> None:
@@ -80,7 +80,7 @@ class MirrorContract(SinkContract):
                     await self._walk(scene, index)
                     if not await _killed_after(scene, calls, state):
                         break
-                    await _bring(scene, state)
+                    await bring(scene, state)
                     where = f"state {index + 1}, killed after call {calls}"
                     assert scene.other.objects() == expected[index + 1], where
 
@@ -91,30 +91,30 @@ class MirrorContract(SinkContract):
             async with self._scene() as scene:
                 if not await _killed_after(scene, calls, first):
                     break
-                await _bring(scene, last)
+                await bring(scene, last)
                 assert scene.other.objects() in allowed, f"killed after call {calls}"
 
     async def test_an_older_position_never_overwrites_a_newer(self) -> None:
         older, newer = self.states()[0], self.states()[1]
         async with self._scene() as scene:
-            await _bring(scene, older)
+            await bring(scene, older)
             stale = dict(scene.receipts)
-            await _bring(scene, newer)
+            await bring(scene, newer)
             seen = scene.other.objects()
             for receipts in (dict(scene.receipts), stale, {}):
                 scene.receipts = receipts
-                await _bring(scene, older)
+                await bring(scene, older)
                 assert scene.other.objects() == seen
 
     async def test_another_epoch_never_blocks(self) -> None:
         older, newer = self.states()[0], self.states()[1]
         async with self._scene() as scene:
-            await _bring(scene, newer)
+            await bring(scene, newer)
             scene.receipts.clear()
             scene.restart(epoch=2)
-            await _bring(scene, older)
+            await bring(scene, older)
             async with self._scene(epoch=2) as fresh:
-                await _bring(fresh, older)
+                await bring(fresh, older)
                 assert scene.other.objects() == fresh.other.objects()
 
     async def test_a_part_no_longer_wanted_is_removed(self) -> None:
@@ -137,7 +137,7 @@ class MirrorContract(SinkContract):
             assert scene.other.calls() == before
 
 
-async def _bring(scene: Scene, booking: Booking) -> None:
+async def bring(scene: Scene, booking: Booking) -> None:
     """What the hub does with a mirror: every wanted part, then those held but no longer wanted."""
     wanted = scene.sink.parts(booking)
     for part in (*wanted, *(held for held in tuple(scene.receipts) if held not in wanted)):
@@ -155,7 +155,7 @@ async def _bring(scene: Scene, booking: Booking) -> None:
 async def _killed_after(scene: Scene, calls: int, booking: Booking) -> bool:
     """Whether the process died before it was done; another one has taken over then."""
     scene.other.cut_off_after(calls)
-    error = await failure_of(_bring(scene, booking))
+    error = await failure_of(bring(scene, booking))
     scene.other.restore()
     scene.restart()
     return error is not None

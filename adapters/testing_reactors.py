@@ -22,7 +22,7 @@ class ReactorContract(SinkContract):
         raise NotImplementedError
 
     async def _act(self, scene: Scene) -> None:
-        await _react(scene, self.samples()[0])
+        await react(scene, self.samples()[0])
 
     async def test_every_handled_event_has_a_sample_and_an_effect(self) -> None:
         async with self._scene() as scene:
@@ -31,17 +31,17 @@ class ReactorContract(SinkContract):
             assert not missing, f"no sample of {', '.join(sorted(missing))}"
             handled = [envelope for envelope in self.samples() if type(envelope.event) in scene.sink.handles]
             for envelope in handled:
-                await _react(scene, envelope)
+                await react(scene, envelope)
             assert len(scene.other.objects()) == len(handled), "each event has one effect"
 
     async def test_redelivery_has_no_second_effect_and_the_same_receipt(self) -> None:
         for envelope in self.samples():
             async with self._scene() as scene:
-                first = await _react(scene, envelope)
+                first = await react(scene, envelope)
                 seen = scene.other.objects()
-                again = await _react(scene, envelope)
+                again = await react(scene, envelope)
                 scene.restart()
-                after_restart = await _react(scene, envelope)
+                after_restart = await react(scene, envelope)
                 assert first == again == after_restart
                 if not self._declared("redelivery"):
                     assert scene.other.objects() == seen, envelope.type
@@ -58,7 +58,8 @@ class ReactorContract(SinkContract):
             assert scene.other.objects() == expected
 
 
-async def _react(scene: Scene, envelope: Envelope) -> Receipt:
+async def react(scene: Scene, envelope: Envelope) -> Receipt:
+    """What the hub does with a reactor: one event under the key it has at every delivery."""
     receipt = await scene.sink.react(envelope, idempotency_key=f"key-{envelope.event_id}")
     assert isinstance(receipt, Receipt)
     return receipt

@@ -93,6 +93,10 @@ class SimulatedSide:
     def restore(self) -> None:
         self._client.delete("/_faults").raise_for_status()
 
+    def idle(self) -> bool:
+        """Whether no call is under way."""
+        return all(call["status"] is not None for call in self.called())
+
     def calls(self) -> int:
         return len(self.called())
 

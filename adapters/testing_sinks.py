@@ -84,6 +84,12 @@ class Scene:
         self.clients.append(self.context.http)
         self.sink = self.make_sink(self.context)
 
+    async def other_is_idle(self) -> None:
+        """Wait until a call that was given up has had its effect."""
+        idle = getattr(self.other, "idle", None)
+        if idle is not None:
+            await _until(idle)
+
 
 class SinkContract:
     """What mirrors and reactors have in common; a subclass says what one act is."""

@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from hub.cli import (
+    adapters,
     bookings,
     config,
     contacts,
@@ -27,7 +28,7 @@ from hub.cli import (
 from hub.cli.running import usage
 
 NOT_YET: Mapping[str, tuple[str, ...]] = {
-    "": ("init", "doctor", "plan", "apply", "replay", "console", "adapters", "sim"),
+    "": ("init", "doctor", "plan", "apply", "replay", "console", "sim"),
     "bookings": (
         "availability", "reschedule", "cancel", "cancel-range", "rebook", "no-show", "note", "add-guest",
         "remove-guest", "link",
@@ -55,6 +56,7 @@ NOUNS: Mapping[str, typer.Typer] = {
     "issues": issues.app,
     "tokens": tokens.app,
     "config": config.app,
+    "adapters": adapters.app,
 }
 
 
