@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -45,6 +45,7 @@ from hub.ingest.reprocessing import Reprocessor
 from hub.ingest.webhooks import Door, WebhookEndpoint
 from hub.log import HubLock, InboxConsumer, set_epoch
 from hub.observing import DeliveryMetrics
+from hub.program import pasteable, program
 from hub.projections.current import current_booking, current_contact
 from hub.projections.divergence import Divergence
 from hub.projections.reader import Hooks, Reader
@@ -85,7 +86,7 @@ def run_hub(
         configure_logging(log_format=log_text, level=settings.logging.level)
         return uvloop.run(_run(configuration, settings, chosen))
     except HubError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{pasteable(str(error))}\n")
         return 2 if isinstance(error, _REFUSED) else 1
     except KeyboardInterrupt:
         return 130
@@ -412,7 +413,7 @@ def _tokens(webhook: object) -> tuple[str, ...]:
 
 
 def _greet(settings: Settings, configuration: Configuration, url: str, roles: frozenset[Role]) -> None:
-    command = _command()
+    command = program()
     lines = [f"bookinghub {version('bookinghub')} is ready: {url}   (pid {os.getpid()})"]
     if "web" in roles:
         for name, entry in settings.sources.items():
@@ -424,11 +425,3 @@ def _greet(settings: Settings, configuration: Configuration, url: str, roles: fr
     lines.append(f"  what is the state: {command} status     stop: {command} stop, or Ctrl-C")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
-
-
-def _command() -> str:
-    """The command as it can be pasted into a terminal in the present folder."""
-    path = Path(sys.argv[0])
-    with suppress(ValueError):
-        return str(path.absolute().relative_to(Path.cwd()))
-    return str(path)

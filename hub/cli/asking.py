@@ -7,9 +7,10 @@ from typing import Any
 
 from hub.cli.address import config_files, find_address
 from hub.cli.commands import Call
-from hub.cli.output import hint, print_json, print_members, print_table, to_stderr
+from hub.cli.output import print_json, print_members, print_table, to_stderr
 from hub.cli.running import usage
 from hub.client import HttpTransport, HubClient
+from hub.program import pasteable
 
 Row = Sequence[Any]
 
@@ -81,7 +82,7 @@ def confirm(call: Call, question: str) -> bool:
 def say(call: Call, text: str, *, next: str | None = None) -> None:
     """A sentence about what was done, for people only."""
     if not call.json:
-        to_stderr(f"{text}  {hint(next)}" if next else text)
+        to_stderr(f"{text}  {pasteable(next)}" if next else text)
 
 
 def _print_lines(items: Iterator[dict[str, Any]]) -> str | None:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from hub.cli.address import DEFAULT_FILE, config_files
+from hub.program import pasteable
+
 if TYPE_CHECKING:
     from hub.errors import ConfigError, Problem
     from hub.settings import Configuration
     from hub.settings.explain import Explanation
 
-DEFAULT_FILE = Path("config/hub.yaml")
 BAD_CONFIGURATION = 2
 
 Files = Annotated[
@@ -145,7 +147,7 @@ def schema(files: Files = None, as_json: AsJson = False, url: Url = None, yes: Y
 
 
 def _named(files: Sequence[Path] | None) -> list[Path]:
-    return list(files or [DEFAULT_FILE])
+    return config_files(files or ())
 
 
 def _load(files: Sequence[Path], *, as_json: bool) -> "Configuration":
@@ -163,7 +165,7 @@ def _refuse(error: "ConfigError", files: Sequence[Path], *, as_json: bool) -> No
     from hub.settings.report import check_command
 
     if not as_json:
-        typer.echo(str(error), err=True)
+        typer.echo(pasteable(str(error)), err=True)
         raise typer.Exit(BAD_CONFIGURATION)
     errors = [
         {"pointer": problem.path, "detail": problem.message, **_problem(problem)}

@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli.asking import print_list, show
+from hub.cli.asking import opened, print_list, print_one
 from hub.cli.commands import Call, command, new_app
-from hub.cli.output import hint, when
+from hub.cli.output import when
 from hub.client import segment
+from hub.program import pasteable
 
 app = new_app("What needs a person.")
 
@@ -24,7 +25,10 @@ def show_issue(
     id: Annotated[str, typer.Argument(metavar="ISSUE", help="Id, or its code if there is one only.")],
 ) -> None:
     """Show one issue."""
-    show(call, f"/issues/{segment(id)}")
+    with opened(call) as client:
+        issue = client.get(f"/issues/{segment(id)}")
+        shown = issue if call.json else issue | {"what_to_do": pasteable(issue["what_to_do"])}
+        print_one(call, shown, client)
 
 
 def row(issue: dict[str, Any], timezone: str) -> list[Any]:
@@ -34,5 +38,5 @@ def row(issue: dict[str, Any], timezone: str) -> list[Any]:
         issue["severity"],
         when(issue["since"], timezone),
         issue["meaning"],
-        hint(issue["what_to_do"]),
+        pasteable(issue["what_to_do"]),
     ]

@@ -1,16 +1,16 @@
 """How answers look: JSON lines for programs, aligned columns and local times for people."""
 
 import json
-import os
-import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 SHORT = 8
+SHORT_RECEIPT = len("r_") + 13
+"""A receipt's id begins with its time, so a shorter beginning would be that of its neighbours too."""
+
 UNKNOWN = "\N{EN DASH}"
 
 
@@ -75,30 +75,12 @@ def short(id: str | None) -> str:
     """The beginning of an id, which commands take for the whole."""
     if id is None:
         return UNKNOWN
-    return id[: SHORT + 2] if id.startswith("r_") else id[:SHORT]
+    return id[:SHORT_RECEIPT] if id.startswith("r_") else id[:SHORT]
 
 
 def counted(count: int, one: str, many: str) -> str:
     """`1 booking`, `2 bookings`."""
     return f"{count} {one if count == 1 else many}"
-
-
-def hint(command: str) -> str:
-    """A command as it can be pasted here: the program is called the way it was called just now."""
-    name, _, rest = command.partition(" ")
-    return f"{program()} {rest}".rstrip() if name == "bookinghub" else command
-
-
-def program() -> str:
-    """How this program was called: by its name if the shell finds it, else by its path."""
-    called = Path(sys.argv[0])
-    if called.name != "bookinghub":
-        return "bookinghub"
-    found = shutil.which("bookinghub")
-    if found is not None and Path(found).resolve() == called.resolve():
-        return "bookinghub"
-    relative = os.path.relpath(called)
-    return str(called) if relative.startswith("..") else relative
 
 
 def _member(value: Any, timezone: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from hub.cli.output import hint, to_stderr
+from hub.cli.output import to_stderr
 from hub.client import ApiError, ClientError, UnreachableError
 from hub.errors import (
     AlreadyRunningError,
@@ -18,6 +18,7 @@ from hub.errors import (
     LogMissingError,
     StoreTooNewError,
 )
+from hub.program import pasteable
 
 DONE, FAILED, USAGE, NO, PARTLY, NOT_REACHABLE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 _REFUSED = (ConfigError, AlreadyRunningError, ForeignLogError, LogMissingError, StoreTooNewError)
@@ -110,7 +111,7 @@ def _sentence(problem: Mapping[str, Any]) -> str:
     """What, where, what to do, in one line."""
     detail = " ".join(str(problem.get("detail") or problem.get("title")).split())
     next_command = problem.get("next")
-    return f"{detail}; try: {hint(next_command)}" if next_command else detail
+    return pasteable(f"{detail}; try: {next_command}" if next_command else detail)
 
 
 def _shown(value: Any) -> str:

@@ -6,8 +6,9 @@ import typer
 
 from hub.cli.asking import opened
 from hub.cli.commands import Call, command
-from hub.cli.output import UNKNOWN, counted, hint, print_json, print_table, to_stdout, when
+from hub.cli.output import UNKNOWN, counted, print_json, print_table, to_stdout, when
 from hub.cli.running import DONE, NO
+from hub.program import pasteable
 
 WATCH_SECONDS = 2.0
 
@@ -83,7 +84,7 @@ def print_status(shown: dict[str, Any], timezone: str) -> None:
     issues = shown["issues"]
     if issues["critical"] or issues["warning"]:
         parts = f"{issues['critical']} critical, {issues['warning']} warning"
-        to_stdout(f"{parts}: {hint('bookinghub issues list')}")
+        to_stdout(f"{parts}: {pasteable('bookinghub issues list')}")
 
 
 def headline(shown: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import update
-from sqlmodel import Session, col
+from sqlmodel import Session, col, select
 
 from hub.store.paging import Page, newest_first
 from hub.store.tables import OperationRow
@@ -72,6 +72,17 @@ def stop_running(session: Session, *, now: datetime) -> int:
 def get(session: Session, operation_id: str) -> OperationRow | None:
     """One operation."""
     return session.get(OperationRow, operation_id)
+
+
+def last_done(session: Session, *, kind: str) -> datetime | None:
+    """When the newest operation of this kind that went well was begun."""
+    begun = (
+        select(OperationRow.started_at)
+        .where(col(OperationRow.kind) == kind, col(OperationRow.state) == "done")
+        .order_by(col(OperationRow.started_at).desc())
+        .limit(1)
+    )
+    return session.exec(begun).first()
 
 
 def listing(

@@ -1,9 +1,9 @@
 """The JSON objects about the hub itself; the same rules hold as for those about bookings."""
 
-from datetime import datetime
 from typing import Any, Literal
 
 from hub.web.objects import ErrorObject, Shown
+from hub.web.wire import Moment
 
 SinkState = Literal["running", "paused", "auth_failed", "circuit_open", "held", "starting"]
 OperationState = Literal["running", "done", "partly", "failed", "stopped"]
@@ -25,7 +25,7 @@ class LogStatus(Shown):
     last_position: int | None
     bytes: int | None
     durable: bool | None
-    diverged_at: datetime | None
+    diverged_at: Moment | None
 
 
 class InboxStatus(Shown):
@@ -49,12 +49,12 @@ class SourceStatus(Shown):
 
     type: str
     state: Literal["running", "paused", "disabled"]
-    last_webhook_at: datetime | None
-    last_poll_at: datetime | None
+    last_webhook_at: Moment | None
+    last_poll_at: Moment | None
     last_poll_ok: bool | None
     facts_by_webhook: int
     facts_by_poll: int
-    key_expires_at: datetime | None
+    key_expires_at: Moment | None
     registered: bool | None
 
 
@@ -64,7 +64,7 @@ class SourceObject(SourceStatus):
     name: str
     verify: str
     webhook: str | None
-    first_seen_at: datetime | None
+    first_seen_at: Moment | None
     reason: str | None
 
 
@@ -79,7 +79,7 @@ class SinkStatus(Shown):
     parked: int
     dead: int
     out_of_step: int
-    last_success_at: datetime | None
+    last_success_at: Moment | None
     last_error: ErrorObject | None
 
 
@@ -92,7 +92,7 @@ class SinkObject(SinkStatus):
     start: str
     start_position: int | None
     reason: str | None
-    since: datetime | None
+    since: Moment | None
     target: str | None
 
 
@@ -118,7 +118,7 @@ class StatusObject(Shown):
     state: Literal["ok", "degraded", "down"]
     version: str
     url: str | None
-    started_at: datetime
+    started_at: Moment
     issues: IssueCounts
     log: LogStatus
     inbox: InboxStatus
@@ -138,8 +138,8 @@ class OperationObject(Shown):
     failed: int
     total: int | None
     rate_per_second: float | None
-    started_at: datetime
-    finished_at: datetime | None
+    started_at: Moment
+    finished_at: Moment | None
     detail: dict[str, Any]
 
 
@@ -150,7 +150,7 @@ class IssueObject(Shown):
     code: str
     severity: Severity
     object: str
-    since: datetime | None
+    since: Moment | None
     meaning: str
     what_to_do: str
     runbook: str
@@ -162,9 +162,9 @@ class TokenObject(Shown):
     token_id: str
     name: str
     scope: Literal["read", "operate", "admin"]
-    created_at: datetime
-    last_used_at: datetime | None
-    revoked_at: datetime | None
+    created_at: Moment
+    last_used_at: Moment | None
+    revoked_at: Moment | None
 
 
 class NewToken(TokenObject):

@@ -127,9 +127,10 @@ def find_issues(services: HubServices, seen: Situation) -> list[IssueObject]:
 def _of_log(services: HubServices, seen: Situation) -> Iterator[Found]:
     if seen.log_problem is not None:
         yield Found("log_unavailable", "log", None, seen.log_problem)
-    kept = seen.door.installation
-    if kept is not None and kept.diverged_at is not None:
-        yield Found("log_diverged", "log", kept.diverged_at)
+    kept, verified_at = seen.door.installation, seen.door.verified_at
+    diverged_at = kept.diverged_at if kept else None
+    if diverged_at is not None and (verified_at is None or verified_at < diverged_at):
+        yield Found("log_diverged", "log", diverged_at)
     differences = services.log_differences()
     if differences:
         yield Found("log_config_differs", "log", services.started_at, "; ".join(differences))

@@ -3,10 +3,11 @@
 Members may be added and never renamed; the schemas in docs/reference/json are made from these models.
 """
 
-from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from hub.web.wire import Moment
 
 BookingState = Literal["active", "cancelled"]
 NoShow = Literal["none", "some", "all"]
@@ -50,9 +51,9 @@ class AttendeeObject(Shown):
     timezone: str | None
     language: str | None
     no_show: bool
-    no_show_at: datetime | None
+    no_show_at: Moment | None
     removed: bool
-    removed_at: datetime | None
+    removed_at: Moment | None
 
 
 class GuestObject(Shown):
@@ -74,7 +75,7 @@ class PaymentObject(Shown):
 class CancelObject(Shown):
     """Who cancelled the booking, when and why."""
 
-    at: datetime | None
+    at: Moment | None
     by: str | None
     actor: str | None
     reason: str | None
@@ -91,11 +92,11 @@ class BookingObject(Shown):
     no_show: NoShow
     title: str | None
     meeting_type: MeetingTypeObject | None
-    start: datetime
-    end: datetime
+    start: Moment
+    end: Moment
     timezone: str | None
-    previous_start: datetime | None
-    rescheduled_at: datetime | None
+    previous_start: Moment | None
+    rescheduled_at: Moment | None
     reschedule_count: int
     last_reason: str | None
     hosts: list[HostObject]
@@ -112,8 +113,8 @@ class BookingObject(Shown):
     reschedule_link: str | None
     metadata: dict[str, Any]
     related: list[str]
-    created_at: datetime | None
-    updated_at: datetime | None
+    created_at: Moment | None
+    updated_at: Moment | None
     position: int
     in_step: dict[str, InStep]
 
@@ -129,10 +130,10 @@ class ContactObject(Shown):
     cancellation_count: int
     reschedule_count: int
     no_show_count: int
-    last_no_show_at: datetime | None
+    last_no_show_at: Moment | None
     last_cancellation_reason: str | None
-    first_seen_at: datetime | None
-    last_seen_at: datetime | None
+    first_seen_at: Moment | None
+    last_seen_at: Moment | None
 
 
 class EventObject(Shown):
@@ -144,8 +145,8 @@ class EventObject(Shown):
     provider_id: str
     source: str
     position: int
-    occurred_at: datetime
-    recorded_at: datetime | None
+    occurred_at: Moment
+    recorded_at: Moment | None
     provenance: str
     schema_version: int
     causation_id: str | None
@@ -158,7 +159,7 @@ class ReceiptObject(Shown):
 
     receipt_id: str
     source: str
-    received_at: datetime
+    received_at: Moment
     status: ReceiptState
     reason: str | None
     booking_id: str | None
@@ -179,7 +180,7 @@ class ErrorObject(Shown):
 
     error_class: str | None = Field(alias="class")
     message: str | None
-    at: datetime | None
+    at: Moment | None
 
 
 class DeliveryObject(Shown):
@@ -193,19 +194,19 @@ class DeliveryObject(Shown):
     position: int
     state: DeliveryState
     attempts: int
-    due_at: datetime | None
+    due_at: Moment | None
     last_error: ErrorObject | None
     reason: str | None
     outcome: str | None
     url: str | None
-    created_at: datetime
-    finished_at: datetime | None
+    created_at: Moment
+    finished_at: Moment | None
 
 
 class AttemptObject(Shown):
     """One try of a delivery."""
 
-    at: datetime
+    at: Moment
     number: int
     outcome: str
     message: str | None
@@ -239,7 +240,7 @@ class TargetObject(Shown):
     url: str | None
     position: int
     detail: str
-    updated_at: datetime
+    updated_at: Moment
 
 
 class PendingObject(Shown):
@@ -248,7 +249,7 @@ class PendingObject(Shown):
     kind: Literal["delivery", "mark", "unconfirmed"]
     object: str
     state: str
-    due_at: datetime | None
+    due_at: Moment | None
     detail: str | None
 
 

@@ -1,5 +1,6 @@
 """From rows and envelopes to the objects programs rely on; pure."""
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from hub.web.objects import (
     ReceiptObject,
     Shown,
 )
+from hub.web.wire import dump
 
 JsonObject = dict[str, Any]
 ShownT = TypeVar("ShownT", bound=Shown)
@@ -70,7 +72,7 @@ def event_data(envelope: Envelope | None) -> JsonObject:
     if envelope is None:
         return {"related": [], "data": None}
     related = list(envelope.event.booking.related) if isinstance(envelope.event, BookingEvent) else []
-    return {"related": related, "data": envelope.event.model_dump(mode="json")}
+    return {"related": related, "data": json.loads(dump(envelope.event.model_dump()))}
 
 
 def receipt_object(row: InboxRow, booking_id: str | None) -> ReceiptObject:

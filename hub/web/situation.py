@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from hub.errors import LogError
-from hub.store import checkpoints, deliveries, dirty, installation, sinks, sources
+from hub.store import checkpoints, deliveries, dirty, installation, operations, sinks, sources
 from hub.store.deliveries import Lag
 from hub.store.tables import (
     CheckpointRow,
@@ -49,6 +49,8 @@ class Door:
     unconfirmed: Pile
     sources: Mapping[str, SourceRow]
     installation: InstallationRow | None
+    verified_at: datetime | None
+    """When the last comparison with the log was begun that found every row of the projections right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ def _read_door(session: Session) -> Door:
         unconfirmed=Pile(*hints),
         sources={row.name: row for row in sources.every(session)},
         installation=installation.get(session),
+        verified_at=operations.last_done(session, kind="verify"),
     )
 
 

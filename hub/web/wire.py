@@ -2,7 +2,12 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+Moment = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+"""A time in an object that is sent: whatever zone it was written in, Z is what programs see."""
 
 LONGEST = 500
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import threading
 import time
 from datetime import timedelta
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from hub.ingest.intake import new_receipt_id
 from hub.store import attempts, deliveries, inbox, quarantine, sinks, tokens
 from hub.store.deliveries import DeliveryFilter
 from hub.store.tables import AttemptRow, DeliveryRow, QuarantineRow
@@ -178,6 +180,29 @@ def test_status_is_a_sentence_and_a_table(hub: World) -> None:
     assert "bookinghub issues list" in bookinghub("status").out
     assert bookinghub("issues", "show", "sink_paused", "--json").json["object"] == "crm"
     assert "sinks resume crm" in bookinghub("issues", "list").out
+
+
+def test_commands_are_printed_as_they_can_be_pasted(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.change(lambda session: sinks.set_state(session, "crm", state="paused", reason="x", now=NOW))
+    monkeypatch.setattr(sys, "argv", [str(Path(".venv/bin/bookinghub"))])
+    assert (
+        bookinghub("issues", "show", "sink_paused")
+        .out.splitlines()[-2]
+        .endswith("  .venv/bin/bookinghub sinks resume crm")
+    )
+    assert "  .venv/bin/bookinghub sinks resume crm" in bookinghub("issues", "list").out
+    assert "try: .venv/bin/bookinghub " in bookinghub("issues", "show", "nothing").err
+    shown = bookinghub("issues", "show", "sink_paused", "--json").json
+    assert shown["what_to_do"] == "bookinghub sinks resume crm"
+
+
+def test_receipts_of_one_moment_are_told_apart(hub: World) -> None:
+    ids = [new_receipt_id(at(0) + timedelta(milliseconds=number)) for number in range(3)]
+    hub.change(lambda session: inbox.insert(session, [receipt(id) for id in ids]) and None)
+    listed = [line.split()[0] for line in bookinghub("inbox", "list").out.splitlines()[1:]]
+    assert len(set(listed)) == 3
+    for shown in listed:
+        assert bookinghub("inbox", "show", shown, "--json").json["receipt_id"].startswith(shown)
 
 
 def story(world: World) -> None:

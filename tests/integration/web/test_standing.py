@@ -188,6 +188,26 @@ async def test_issue_names_what_to_do(world: World, code: str) -> None:
 
 
 @on_both_databases
+async def test_a_divergence_is_settled_by_a_comparison_begun_after_it(world: World) -> None:
+    def compared(state: operations.FinalState, *, begun: timedelta) -> None:
+        def work(session: Any) -> None:
+            row = operations.start(session, kind="verify", total=1, now=NOW + begun)
+            operations.finish(session, row.operation_id, state=state, now=NOW + timedelta(hours=1))
+
+        world.change(work)
+
+    world.change(_diverged)
+    compared("done", begun=-timedelta(minutes=1))
+    compared("partly", begun=timedelta(minutes=1))
+    assert set(await issues(world)) == {"log_diverged"}
+    assert (await status(world))["state"] == "degraded"
+    compared("done", begun=timedelta(minutes=2))
+    assert await issues(world) == {}
+    shown = await status(world)
+    assert (shown["state"], shown["log"]["diverged_at"]) == ("ok", "2026-10-21T12:00:00Z")
+
+
+@on_both_databases
 @pytest.mark.parametrize(
     ("state", "code"),
     [("dead", "delivery_dead"), ("parked", "booking_parked"), ("uncertain", "uncertain_delivery")],

@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import Any
 
 from hub.store import attempts, dirty, inbox, quarantine, unconfirmed
 from hub.store.tables import AttemptRow, DeliveryRow, DirtyRow, InboxRow, QuarantineRow, TargetReceiptRow
-from tests.factories import NOON, at, history, snapshot
+from tests.factories import NOON, at, attendee, history, snapshot
 from tests.integration.web.world import NOW, TOKEN, World, keys, on_both_databases
 
 EVENT_KEYS = keys(
@@ -122,6 +122,21 @@ async def test_events_carry_their_data_and_the_newest_is_first(world: World) -> 
     assert [event["position"] for event in only] == [3]
     only = (await client.get("/api/v1/events", params={"since": "2026-10-12T08:00:00Z"})).json()["items"]
     assert [event["position"] for event in only] == [2, 1]
+
+
+async def test_times_of_another_zone_are_sent_with_z(world: World) -> None:
+    berlin = NOON.astimezone(timezone(timedelta(hours=2)))
+    absent = attendee(no_show=True, no_show_at=berlin)
+    world.happened(
+        history(snapshot(start=berlin, end=berlin + timedelta(hours=1), attendees=[absent])),
+        recorded_at=at(1),
+    )
+    client = world.client("read")
+    events = (await client.get("/api/v1/events")).json()["items"]
+    noon = NOON.isoformat().replace("+00:00", "Z")
+    assert {event["data"]["booking"]["start"] for event in events} == {noon}
+    booking = (await client.get("/api/v1/bookings/b1")).json()
+    assert (booking["start"], booking["attendees"][0]["no_show_at"]) == (noon, noon)
 
 
 async def test_stream_sends_what_happens_and_its_id_is_the_position(world: World) -> None:

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from hub.cli.config import app
 
+ROOT = Path(__file__).parents[3]
 EMPTY = "hub: {timezone: Europe/Berlin}\n"
 
 
@@ -73,11 +74,22 @@ def test_check_gives_one_json_object(sound: str, bad: str) -> None:
     assert len(json.loads(strict.stdout)["problems"]) == 2
 
 
-def test_the_default_file_is_that_of_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_default_file_is_the_one_here_else_that_of_the_installation(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
+    assert run("check").stdout.endswith(f"{ROOT / 'config' / 'hub.yaml'}: no problems\n")
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "hub.yaml").write_text("hubb: {}\n")
     result = run("check")
     assert result.exit_code == 2
-    assert "config/hub.yaml: 1 problem\n" in result.stderr
+    assert result.stderr.startswith("config/hub.yaml: 1 problem\n")
+
+
+def test_a_file_that_is_not_there_is_a_problem() -> None:
+    result = run("check", "--config", "nowhere.yaml")
+    assert result.exit_code == 2
+    assert "nowhere.yaml: 1 problem\n" in result.stderr
     assert "there is no such file" in result.stderr
 
 
