@@ -1,7 +1,7 @@
 """Identities that everybody computes alike: of a fact, and of an effect.
 
 An id names the fact, never its delivery, so a webhook, its redelivery, a poll and a backfill of one
-fact are one event. See docs/adr/0005-event-identity.md.
+fact are one event. See docs/adr/0005-event-identity-and-versions.md.
 """
 
 import json

@@ -2,7 +2,7 @@
 
 nats-py closes a connection for good on most errors that a server sends. FastStream's pull loop then
 spins without ever yielding, which stops the whole process, and its error callback raises on some of
-them, which kills nats-py's reconnect loop. See docs/adr/0004-faststream-and-nats-py.md.
+them, which kills nats-py's reconnect loop. See docs/adr/0009-faststream-on-a-client-of-our-own.md.
 """
 
 import asyncio
