@@ -120,9 +120,8 @@ def _door(inbox: dict[str, Any]) -> str:
 
 
 def _disk(log: dict[str, Any]) -> str:
-    if log["diverged_at"]:
-        return "diverged"
-    return {True: "durable", False: "not durable", None: "durability unknown"}[log["durable"]]
+    durability = {True: "durable", False: "not durable", None: "durability unknown"}[log["durable"]]
+    return f"{durability}, diverged" if log["diverged_at"] else durability
 
 
 def _number(value: int | None) -> str:
