@@ -2,7 +2,7 @@
 
 Labels come from the YAML and from fixed lists only, and every series exists from the start. Log
 records are a constant message plus fields; a field that could hold a person or a secret is not
-among them (SURFACE.md section 6).
+among them.
 """
 
 import logging

@@ -39,6 +39,11 @@ def every(session: Session) -> list[UnconfirmedRow]:
     return list(session.exec(select(UnconfirmedRow).order_by(col(UnconfirmedRow.since))))
 
 
+def oldest(session: Session) -> UnconfirmedRow | None:
+    """The hint that waits longest."""
+    return session.exec(select(UnconfirmedRow).order_by(col(UnconfirmedRow.since)).limit(1)).first()
+
+
 def count(session: Session) -> int:
     """How many bookings have an open hint."""
     return session.exec(select(func.count()).select_from(UnconfirmedRow)).one()

@@ -13,7 +13,7 @@ BEHIND = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One code: how bad it is, what it means, and the command that helps (`{object}` is put in)."""
+    """One code: how bad it is, what it means, and the command that helps; `{…}` is put in."""
 
     severity: Severity
     meaning: str
@@ -85,7 +85,7 @@ KINDS: Mapping[str, Kind] = {
     "unconfirmed_change": Kind(
         "warning",
         "A webhook hints at a change that nothing has confirmed: {detail}",
-        "bookinghub inbox list --since 1d",
+        "bookinghub why {first}",
     ),
 }
 
@@ -98,6 +98,7 @@ class Found:
     object: str
     since: datetime | None = None
     detail: str = ""
+    first: str = ""
 
     def shown(self) -> IssueObject:
         """The issue as it is listed; its id stays the same for as long as it lasts."""
@@ -109,7 +110,7 @@ class Found:
             object=self.object,
             since=self.since,
             meaning=kind.meaning.replace("{detail}", self.detail),
-            what_to_do=kind.what_to_do.replace("{object}", self.object),
+            what_to_do=kind.what_to_do.replace("{object}", self.object).replace("{first}", self.first),
             runbook=f"docs/runbooks/{self.code}.md",
         )
 
@@ -172,7 +173,8 @@ def _of_door(services: HubServices, seen: Situation) -> Iterator[Found]:
             "quarantine_not_empty", "inbox", bodies.since, _counted(bodies.count, "receipt", "receipts")
         )
     if hints.count:
-        yield Found("unconfirmed_change", "inbox", hints.since, _counted(hints.count, "booking", "bookings"))
+        detail = _counted(hints.count, "booking", "bookings")
+        yield Found("unconfirmed_change", "inbox", hints.since, detail, hints.first or "")
 
 
 def _counted(count: int, one: str, many: str) -> str:

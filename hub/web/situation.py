@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from hub.errors import LogError
-from hub.store import checkpoints, deliveries, dirty, installation, operations, sinks, sources
+from hub.store import checkpoints, deliveries, dirty, installation, operations, sinks, sources, unconfirmed
 from hub.store.deliveries import Lag
 from hub.store.tables import (
     CheckpointRow,
@@ -24,7 +24,6 @@ from hub.store.tables import (
     QuarantineRow,
     SinkRow,
     SourceRow,
-    UnconfirmedRow,
 )
 from hub.web.fact_counts import FactCounts, SourceFacts
 from hub.web.services import HubServices, LogFacts
@@ -34,10 +33,11 @@ NEED_A_PERSON = ("parked", "dead", "uncertain")
 
 @dataclass(frozen=True, slots=True)
 class Pile:
-    """Things of one kind that wait, and since when the first of them does."""
+    """Things of one kind that wait, since when the first of them does, and which one that is."""
 
     count: int = 0
     since: datetime | None = None
+    first: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +142,11 @@ async def _recorded_at(services: HubServices, position: int) -> datetime | None:
 def _read_door(session: Session) -> Door:
     waiting = col(QuarantineRow.state) == "waiting"
     bodies = session.execute(select(func.count(), func.min(QuarantineRow.received_at)).where(waiting)).one()
-    hints = session.execute(select(func.count(), func.min(UnconfirmedRow.since))).one()
+    hint = unconfirmed.oldest(session)
     return Door(
         dirty=dirty.counts(session).bookings,
         quarantined=Pile(*bodies),
-        unconfirmed=Pile(*hints),
+        unconfirmed=Pile(unconfirmed.count(session), hint.since, hint.provider_id) if hint else Pile(),
         sources={row.name: row for row in sources.every(session)},
         installation=installation.get(session),
         verified_at=operations.last_done(session, kind="verify"),

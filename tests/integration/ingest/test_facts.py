@@ -1,4 +1,4 @@
-"""Which facts the provider's sample webhooks give (FINE-PRINT 39)."""
+"""Which facts the provider's sample webhooks give."""
 
 import json
 from typing import Any

@@ -207,6 +207,19 @@ async def test_a_divergence_is_settled_by_a_comparison_begun_after_it(world: Wor
     assert (shown["state"], shown["log"]["diverged_at"]) == ("ok", "2026-10-21T12:00:00Z")
 
 
+async def test_an_unconfirmed_change_names_the_booking_that_waits_longest(world: World) -> None:
+    for number, provider_id in enumerate(("b2", "b1")):
+        when = NOW + timedelta(minutes=number)
+        world.change(
+            lambda s, id=provider_id, when=when: unconfirmed.put(
+                s, "meetergo", id, receipt_id="r", detail="", now=when
+            )
+        )
+    issue = (await issues(world))["unconfirmed_change"]
+    assert issue["meaning"].endswith(": 2 bookings")
+    assert issue["what_to_do"] == "bookinghub why b2"
+
+
 @on_both_databases
 @pytest.mark.parametrize(
     ("state", "code"),

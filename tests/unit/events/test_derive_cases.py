@@ -1,4 +1,4 @@
-"""Single cases of FINE-PRINT that a property would not name."""
+"""Single cases that a property would not name."""
 
 from datetime import timedelta
 

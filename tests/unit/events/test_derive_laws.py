@@ -1,4 +1,4 @@
-"""The promises of DESIGN.md section 4 about deriving, as properties."""
+"""The promises about deriving, as properties."""
 
 from typing import Any
 
