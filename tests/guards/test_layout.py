@@ -1,9 +1,9 @@
 """The root holds what was agreed, and the packages are those of this repository."""
 
-import importlib
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,11 +48,12 @@ def test_the_root_holds_seven_names_and_what_tools_and_readers_expect() -> None:
 
 
 @pytest.mark.parametrize("package", ["events", "adapters", "hub"])
-def test_each_package_is_the_one_of_this_repository(package: str) -> None:
+def test_each_package_is_the_one_of_this_repository(package: str, tmp_path: Path) -> None:
     """The names are generic: another distribution on the index installs an `events` too."""
-    file = importlib.import_module(package).__file__
-    assert file is not None
-    assert Path(file).resolve() == ROOT / package / "__init__.py"
+    asked = [sys.executable, "-c", f"import {package}; print({package}.__file__)"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    found = subprocess.run(asked, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert Path(found.stdout.strip()).resolve() == ROOT / package / "__init__.py"
 
 
 def test_every_module_says_what_it_is_for() -> None:

@@ -119,5 +119,5 @@ def test_each_package_of_an_adapter_is_an_entry_point() -> None:
 
 def test_the_changelog_names_what_exists() -> None:
     text = Path(ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    named = {*CATALOGUE, *known_types(), "HUB_EVENTS", "HUB_INBOX", "HUB_KEYS"}
+    named = {*CATALOGUE, *known_types(), *KINDS, "HUB_EVENTS", "HUB_INBOX", "HUB_KEYS"}
     assert [name for name in sorted(named) if f"`{name}`" not in text] == []
