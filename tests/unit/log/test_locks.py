@@ -44,14 +44,20 @@ def test_a_child_that_inherits_the_file_holds_the_lock_alone(tmp_path: Path) -> 
 def test_the_hubs_own_lock_is_not_inherited(tmp_path: Path) -> None:
     lock = HubLock(tmp_path)
     lock.acquire()
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
-    lock.release()
-    with HubLock(tmp_path):
-        pass
-    child.kill()
-    child.wait()
-    assert child.stdin is not None
-    child.stdin.close()
+    # It speaks once it runs: a spawned process still holds every file until its exec is complete.
+    child = subprocess.Popen(
+        [sys.executable, "-c", "print(flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        close_fds=False,
+    )
+    with child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        lock.release()
+        with HubLock(tmp_path):
+            pass
+        child.kill()
 
 
 def test_a_refusal_names_the_holder_and_how_to_stop_it(tmp_path: Path) -> None:
