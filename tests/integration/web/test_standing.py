@@ -101,6 +101,20 @@ async def test_unread_events_are_lag_of_projections_and_sinks(world: World) -> N
     assert shown["issues"] == {"critical": 0, "warning": 1}
 
 
+async def test_nothing_is_done_while_the_position_is_not_proven(world: World) -> None:
+    """A log that lost its end reads as fully read until somebody compares."""
+    world.booking(provider_id="b1")
+    settle(world)
+    world.using(position_verified=lambda: False)
+    shown = await status(world)
+    assert shown["projections"]["bookings"]["lag_events"] == 1
+    assert shown["sinks"]["crm"]["lag_events"] == 1
+    world.using(position_verified=lambda: True)
+    assert (await status(world))["projections"]["bookings"]["lag_events"] == 0
+    world.log.events.clear()
+    assert (await status(world))["projections"]["bookings"]["lag_events"] == 1
+
+
 async def test_status_reads_upstream_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever moves on while the status is read must be met again further down."""
     order: list[str] = []
@@ -118,14 +132,20 @@ async def test_status_reads_upstream_first(world: World, monkeypatch: pytest.Mon
         order.append(work.__name__)
         return await read(work)
 
+    def noted_verified() -> bool:
+        order.append("verified")
+        return True
+
+    world.using(position_verified=noted_verified)
     client = world.client("read")
     await client.get("/api/v1/status")
+    order.clear()
     monkeypatch.setattr(world.inbox, "waiting", noted_waiting)
     monkeypatch.setattr(world.log, "state", noted_state)
     monkeypatch.setattr(world.database, "read", noted_read)
     await client.get("/api/v1/status")
     order = [step for step in order if step != "<lambda>"]
-    assert order == ["waiting", "_read_door", "log"]
+    assert order == ["verified", "waiting", "_read_door", "log"]
 
 
 async def test_log_away_is_down_and_unknown_is_null(world: World) -> None:
