@@ -24,6 +24,8 @@ UNUSED_KINDS = frozenset(
 _NO_SHOW_FLAGS = ("noShow", "isNoShow", "no_show")
 _GUEST_LISTS = ("guests", "guestEmails", "bringalongEmails")
 _NAMED_AT_MOST = 10
+_MOST_PEOPLE = 500
+"""More attendees or guests than fit into the 100 KB that a webhook may have at most; every fact carries them all."""
 
 Known = dict[str, Any]
 MembersOf = Callable[[Fields, Fields], Known]
@@ -106,7 +108,7 @@ def _everything(appointment: Fields, content: Fields) -> Known:
 
 
 def _required_members(appointment: Fields, _: Fields) -> Known:
-    shown = _required(appointment.objects("attendees"), "attendees")
+    shown = _shown_attendees(appointment)
     ids = [_attendee_id(fields, index) for index, fields in enumerate(shown)]
     if len(set(ids)) < len(ids):
         return _core(appointment, _attendees(shown))
@@ -131,7 +133,7 @@ def _core(appointment: Fields, attendees: tuple[AttendeeSnapshot, ...]) -> Known
 
 def _shared(appointment: Fields) -> Known:
     """What a webhook and an API row name alike."""
-    shown = _required(appointment.objects("attendees"), "attendees")
+    shown = _shown_attendees(appointment)
     members = _core(appointment, _attendees(shown))
     members |= _given(
         reschedule_count=appointment.count("rescheduleCount"),
@@ -227,6 +229,13 @@ def _cancellation(appointment: Fields) -> Known:
     return {"cancelled": True, "cancel": details}
 
 
+def _shown_attendees(appointment: Fields) -> list[Fields]:
+    shown: list[Fields] = _required(appointment.objects("attendees"), "attendees")
+    if len(shown) > _MOST_PEOPLE:
+        raise UnreadableError(f"attendees: more than {_MOST_PEOPLE}")
+    return shown
+
+
 def _attendees(shown: list[Fields]) -> tuple[AttendeeSnapshot, ...]:
     attendees: dict[str, AttendeeSnapshot] = {}
     for index, fields in enumerate(shown):
@@ -309,6 +318,9 @@ def _guests(appointment: Fields, attendees: list[Fields]) -> Maybe[tuple[GuestSn
     if not lists or UNKNOWN in lists:
         return UNKNOWN
     found = [address for listed in lists for address in known(listed) or ()]
+    if len(found) > _MOST_PEOPLE:
+        appointment.odd("guests")
+        return UNKNOWN
     return tuple({address.lower(): GuestSnapshot(email=address) for address in reversed(found)}.values())[
         ::-1
     ]
