@@ -25,7 +25,7 @@ _NO_SHOW_FLAGS = ("noShow", "isNoShow", "no_show")
 _GUEST_LISTS = ("guests", "guestEmails", "bringalongEmails")
 _NAMED_AT_MOST = 10
 _MOST_PEOPLE = 500
-"""More attendees or guests than fit into the 100 KB that a webhook may have at most; every fact carries them all."""
+"""More people than fit into the 100 KB a webhook has at most; every fact carries all of them."""
 
 Known = dict[str, Any]
 MembersOf = Callable[[Fields, Fields], Known]
