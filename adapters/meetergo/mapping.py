@@ -216,7 +216,11 @@ def _cancellation(appointment: Fields) -> Known:
         raise UnreadableError("isCancelled and cancel are missing or mistyped")
     if not isinstance(cancel, Fields):
         return {"cancelled": known(flag) is True} | ({} if cancel is UNKNOWN else {"cancel": None})
-    at = known(cancel.moment("actionAt")) or known(cancel.moment("cancelledAt"))
+    times = {name: cancel.moment(name) for name in ("actionAt", "cancelledAt")}
+    at = next((moment for moment in map(known, times.values()) if moment), None)
+    mistyped = any(cancel.has(name) and moment is UNKNOWN for name, moment in times.items())
+    if known(flag) is None and at is None and mistyped:
+        raise UnreadableError("isCancelled and the time of cancel are missing or mistyped")
     cancelled = known(flag) is True or at is not None
     if not cancelled:
         return {"cancelled": False}
