@@ -20,8 +20,13 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[name]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+# Before the markers of the command line choose: a soak gives every property its many thousands of cases.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    soaking = config.getoption("--hypothesis-profile") == "soak"
     for item in items:
         folder = item.path.relative_to(ROOT).parts[0]
         if folder in FOLDERS:
             item.add_marker(folder)
+        if soaking and getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("slow")

@@ -24,6 +24,8 @@ UNUSED_KINDS = frozenset(
 _NO_SHOW_FLAGS = ("noShow", "isNoShow", "no_show")
 _GUEST_LISTS = ("guests", "guestEmails", "bringalongEmails")
 _NAMED_AT_MOST = 10
+_MOST_PEOPLE = 500
+"""More people than fit into the 100 KB a webhook has at most; every fact carries all of them."""
 
 Known = dict[str, Any]
 MembersOf = Callable[[Fields, Fields], Known]
@@ -106,7 +108,7 @@ def _everything(appointment: Fields, content: Fields) -> Known:
 
 
 def _required_members(appointment: Fields, _: Fields) -> Known:
-    shown = _required(appointment.objects("attendees"), "attendees")
+    shown = _shown_attendees(appointment)
     ids = [_attendee_id(fields, index) for index, fields in enumerate(shown)]
     if len(set(ids)) < len(ids):
         return _core(appointment, _attendees(shown))
@@ -131,7 +133,7 @@ def _core(appointment: Fields, attendees: tuple[AttendeeSnapshot, ...]) -> Known
 
 def _shared(appointment: Fields) -> Known:
     """What a webhook and an API row name alike."""
-    shown = _required(appointment.objects("attendees"), "attendees")
+    shown = _shown_attendees(appointment)
     members = _core(appointment, _attendees(shown))
     members |= _given(
         reschedule_count=appointment.count("rescheduleCount"),
@@ -214,7 +216,11 @@ def _cancellation(appointment: Fields) -> Known:
         raise UnreadableError("isCancelled and cancel are missing or mistyped")
     if not isinstance(cancel, Fields):
         return {"cancelled": known(flag) is True} | ({} if cancel is UNKNOWN else {"cancel": None})
-    at = known(cancel.moment("actionAt")) or known(cancel.moment("cancelledAt"))
+    times = {name: cancel.moment(name) for name in ("actionAt", "cancelledAt")}
+    at = next((moment for moment in map(known, times.values()) if moment), None)
+    mistyped = any(cancel.has(name) and moment is UNKNOWN for name, moment in times.items())
+    if known(flag) is None and at is None and mistyped:
+        raise UnreadableError("isCancelled and the time of cancel are missing or mistyped")
     cancelled = known(flag) is True or at is not None
     if not cancelled:
         return {"cancelled": False}
@@ -225,6 +231,13 @@ def _cancellation(appointment: Fields) -> Known:
         reason=known(cancel.text("reason")),
     )
     return {"cancelled": True, "cancel": details}
+
+
+def _shown_attendees(appointment: Fields) -> list[Fields]:
+    shown: list[Fields] = _required(appointment.objects("attendees"), "attendees")
+    if len(shown) > _MOST_PEOPLE:
+        raise UnreadableError(f"attendees: more than {_MOST_PEOPLE}")
+    return shown
 
 
 def _attendees(shown: list[Fields]) -> tuple[AttendeeSnapshot, ...]:
@@ -309,6 +322,9 @@ def _guests(appointment: Fields, attendees: list[Fields]) -> Maybe[tuple[GuestSn
     if not lists or UNKNOWN in lists:
         return UNKNOWN
     found = [address for listed in lists for address in known(listed) or ()]
+    if len(found) > _MOST_PEOPLE:
+        appointment.odd("guests")
+        return UNKNOWN
     return tuple({address.lower(): GuestSnapshot(email=address) for address in reversed(found)}.values())[
         ::-1
     ]

@@ -93,16 +93,20 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
         if os.environ.get("BOOKINGHUB_DEBUG"):
             raise
         unforeseen = _unforeseen(error)
-        tell(unforeseen.problem(), as_json=as_json)
+        report = str(error) if isinstance(error, ConfigError) and error.problems else None
+        tell(unforeseen.problem() | ({"report": report} if report else {}), as_json=as_json)
         return unforeseen.code
 
 
 def tell(problem: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print a problem on stderr: one object, or one line and what the reference may have meant."""
+    """Print a problem on stderr: one object, or one line and what the reference may have meant.
+
+    A `report` (every problem of a configuration, a line each) is printed as it is.
+    """
     if as_json:
         to_stderr(json.dumps(problem, ensure_ascii=False))
         return
-    to_stderr(_sentence(problem))
+    to_stderr(problem.get("report") or _sentence(problem))
     for candidate in problem.get("candidates", ()):
         to_stderr("  " + "  ".join(_shown(value) for value in candidate.values() if value))
 

@@ -1,9 +1,14 @@
-"""From one snapshot to facts in the log: head, derive, append, and again if somebody was faster."""
+"""From one snapshot to facts in the log: head, derive, append, and again if somebody was faster.
+
+The facts of one snapshot are one atomic batch. Only if they would be too much for one (every fact carries
+all attendees) they are several, one after the other: a derivation that is cut off anywhere is completed
+by the same snapshot.
+"""
 
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -15,13 +20,18 @@ from events.snapshot import BookingSnapshot
 from events.state import Booking
 from hub.errors import ConcurrencyError, FactConflictError, LogError, LogUnavailableError
 from hub.ingest.contacts import with_contacts
-from hub.log.event_log import EventLog, History
+from hub.log.event_log import AppendedBatch, EventLog, History
 from hub.log.privacy import Privacy
+from hub.log.publish import MOST_MESSAGES
 from hub.telemetry import Metrics
 
 _TRIES = 12
 _LONGEST_PAUSE = 0.5
 _MOST_HALVES = 50
+_MOST_ATTENDEES_AT_ONCE = 10_000
+"""Counted over all facts of a batch, since each carries every attendee: about 5 MB and 100 ms of sealing."""
+_FEWEST_AT_ONCE = 2
+"""What joins a replacement to its root belongs together."""
 
 _log = structlog.get_logger(__name__)
 
@@ -78,8 +88,9 @@ class Appender:
             facts, expected = await self._derived(head, snapshot)
             if not facts:
                 return Settled(head, unconfirmed=unconfirmed(head.state, snapshot))
+            batch = [Envelope.of(fact, provenance=provenance, causation_id=causation_id) for fact in facts]
             try:
-                return await self._append(facts, expected, snapshot, provenance, causation_id)
+                return await self._append(batch, expected, (snapshot.source, snapshot.provider_id))
             except ConcurrencyError:
                 self._metrics.append_conflicts.inc()
                 await asyncio.sleep(random.uniform(0, min(0.01 * 2**attempt, _LONGEST_PAUSE)))  # noqa: S311
@@ -108,31 +119,42 @@ class Appender:
         return None
 
     async def _append(
-        self,
-        facts: Sequence[BookingEvent],
-        expected: Mapping[History, int],
-        snapshot: BookingSnapshot,
-        provenance: Provenance,
-        causation_id: str | None,
+        self, envelopes: Sequence[Envelope], expected: Mapping[History, int], own: History
     ) -> Settled:
-        batch = [Envelope.of(fact, provenance=provenance, causation_id=causation_id) for fact in facts]
+        for part in _parts(envelopes):
+            appended = await self._append_at_once(part, expected)
+            last = _last_of(part, own[1], appended.first_position)
+            expected = {own: last}
+        state = envelopes[-1].booking
+        head = Head(state.model_copy(update={"position": last}) if state else None, last)
+        return Settled(head, tuple(envelope.type for envelope in envelopes), appended.last_position)
+
+    async def _append_at_once(
+        self, batch: Sequence[Envelope], expected: Mapping[History, int]
+    ) -> AppendedBatch:
         began = time.perf_counter()
         try:
             appended = await self._log.append(batch, expected=expected)
         except (ConcurrencyError, LogUnavailableError):
             raise
         except FactConflictError as error:
-            _log.error("fact_conflict", source=snapshot.source, booking_id=batch[0].booking_id)
+            _log.error("fact_conflict", source=batch[0].source, booking_id=batch[0].booking_id)
             raise UnstorableError("fact conflict") from error
         except LogError as error:
             raise UnstorableError(f"its facts cannot be stored: {error}") from error
         self._metrics.append_duration.observe(time.perf_counter() - began)
         for envelope in batch:
-            self._metrics.facts.labels(envelope.source, envelope.type, provenance).inc()
-        last = _last_of(batch, snapshot.provider_id, appended.first_position)
-        state = facts[-1].booking.model_copy(update={"position": last})
-        types = tuple(envelope.type for envelope in batch)
-        return Settled(Head(state, last), types, appended.last_position)
+            self._metrics.facts.labels(envelope.source, envelope.type, envelope.provenance).inc()
+        return appended
+
+
+def _parts(envelopes: Sequence[Envelope]) -> Iterator[Sequence[Envelope]]:
+    """The envelopes of one derivation, as many at once as are not too much."""
+    booking = envelopes[-1].booking
+    attendees = max(1, len(booking.attendees)) if booking else 1
+    size = min(MOST_MESSAGES, max(_FEWEST_AT_ONCE, _MOST_ATTENDEES_AT_ONCE // attendees))
+    for start in range(0, len(envelopes), size):
+        yield envelopes[start : start + size]
 
 
 def _last_of(batch: Sequence[Envelope], provider_id: str, first_position: int) -> int:

@@ -48,7 +48,9 @@ class KnownDigests:
         if self._complete:
             return False
         try:
-            return digest in await self._database.read(lambda session: inbox.known_digests(session, [digest]))
+            return digest in await self._database.read(
+                lambda session: inbox.known_digests(session, [digest], now=now)
+            )
         except StoreError as error:
             _log.warning("digest_unknown", error=type(error).__name__)
             return False

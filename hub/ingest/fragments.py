@@ -8,28 +8,42 @@ import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from hub.ingest.secret_values import MASK, MOST_VALUES, SHORTEST_VALUE, redact, spelled
+from hub.ingest.secret_values import MASK, MOST_VALUES, SHORTEST_VALUE, SecretValues
 
-_QUOTE = r"(?:\\*[\"']|%(?:25)*22|&quot;)"
-_SEPARATOR = rf"(?:{_QUOTE}?\s*(?:[:=>]|%(?:25)*3[aAdD])\s*|[\"']\s*\r?\n\r?\n)"
-_OPENING = re.compile(r"(\\*)([\"'])")
+_ENCODED_QUOTE = r"%(?:25)*2[27]|&(?:amp;)*(?:quot|apos|#0*3[49]|#[xX]0*2[27]);"
+_QUOTE = rf"(?:\\*[\"']|{_ENCODED_QUOTE})"
+_COLON = r"(?:[:=>]|%(?:25)*3[aAdDeE]|&(?:amp;)*(?:gt|#0*(?:58|6[12])|#[xX]0*3[aAdDeE]);)"
+_SEPARATOR = rf"(?:{_QUOTE}?\s*(?:{_COLON}\s*)+|[\"']\s*\r?\n\r?\n)"
+_NOT_INSIDE_BACKSLASHES = r"(?!(?<=\\)\\)"
+"""Without it every character of a long run of them would be tried as the first one."""
+
+_OPENING = re.compile(rf"(?:[bBfFrRuU]{{1,2}}(?=[\"'])|[(\s]+)?(?:(\\*)([\"'])|({_ENCODED_QUOTE}))")
 _BARE = re.compile(r"[^\s,;}\]&<>\"']*")
 _TOKENS = re.compile(r"\"(?:[^\"\\]|\\.)*\"|[{}\[\]\"]", re.DOTALL)
 _ID = re.compile(r"\"id\"\s*:\s*\"((?:[^\"\\]|\\.)*)\"", re.IGNORECASE | re.DOTALL)
-_CUT_OFF = re.compile(r"[\w.~+/=-]{4,}")
+_SHORTEST_BEGINNING, _LONGEST_BEGINNING = 4, 1000
+_CUT_OFF = re.compile(rf"[\w.~+/=-]{{{_SHORTEST_BEGINNING},}}")
+_ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
 
 def mask_fragment(body: bytes, *, secret_keys: Collection[str], dropped_keys: Collection[str] = ()) -> bytes:
-    """The bytes with secret members masked by key and by value; bytes that are no text stay as they are."""
+    """The bytes with secret members masked by key and by value; without any they stay as they are."""
     encoding = json.detect_encoding(body)
     if encoding.startswith("utf-8"):
         text = body.decode("utf-8", "surrogateescape")
-        return mask_text(text, secret_keys=secret_keys, dropped_keys=dropped_keys).encode(
-            "utf-8", "surrogateescape"
-        )
-    text = body.decode(encoding, "replace")
-    return mask_text(text, secret_keys=secret_keys, dropped_keys=dropped_keys).encode("utf-8", "replace")
+        if "\0" in text and _key_pattern(frozenset(secret_keys)).search(text.replace("\0", "")):
+            text = text.replace("\0", "")
+    else:
+        text = body.decode(encoding, "replace")
+    masked = mask_text(text, secret_keys=secret_keys, dropped_keys=dropped_keys)
+    # Bytes that are no UTF-8 come back from "surrogateescape"; half characters of UTF-16 do not.
+    return body if masked == text else masked.encode("utf-8", _keep_bytes(encoding))
+
+
+def _keep_bytes(encoding: str) -> str:
+    return "surrogateescape" if encoding.startswith("utf-8") else "replace"
 
 
 @dataclass(slots=True)
@@ -43,22 +57,56 @@ class _Found:
 def mask_text(text: str, *, secret_keys: Collection[str], dropped_keys: Collection[str] = ()) -> str:
     """The text with every value taken out that stands where a secret member's value would."""
     found = _Found()
-    text = _mask_members(text, _key_pattern(secret_keys), found)
+    text = _mask_members(text, _key_pattern(frozenset(secret_keys)), found)
     if dropped_keys:
-        text = _mask_members(text, _key_pattern(dropped_keys, whole=True), _Found())
+        text = _mask_members(text, _key_pattern(frozenset(dropped_keys), whole=True), _Found())
     ids = set(_ID.findall(text))
     values = {value for value in found.values if len(value) >= SHORTEST_VALUE} - ids
     if len(values) + len(found.beginnings) > MOST_VALUES:
         return MASK
-    text = redact(text, values)
-    for beginning in sorted(found.beginnings - ids, key=len, reverse=True):
-        text = re.sub(rf"{re.escape(beginning)}[\w.~+/=-]*", MASK, text)
+    text = SecretValues(values, beginnings=found.beginnings - ids).redact(text)
+    return _without_cut_off_end(text, values)
+
+
+def embedded_pattern(keys: Collection[str]) -> re.Pattern[str]:
+    """Finds what is certainly a member inside a text: of JSON, plain or encoded, or of a query."""
+    names = "|".join(map(re.escape, sorted(keys))) or "(?!)"
+    quoted = rf"(?:[\"']|{_ENCODED_QUOTE})(?:{names}){_QUOTE}\s*{_COLON}"
+    return re.compile(rf"(?:^|[?&;#])(?:{names})=|{quoted}", re.IGNORECASE)
+
+
+def _without_cut_off_end(text: str, values: Collection[str]) -> str:
+    """The end of a body may be the beginning of a value."""
+    for value in values:
+        for length in range(min(len(value) - 1, _LONGEST_BEGINNING), _SHORTEST_BEGINNING - 1, -1):
+            if text.endswith(value[:length]):
+                return text[:-length] + MASK
     return text
 
 
-def _key_pattern(keys: Collection[str], *, whole: bool = False) -> re.Pattern[str]:
-    names = "|".join("".join(spelled(char, any_case=True) for char in key) for key in sorted(keys))
-    return re.compile(rf"{'(?<![A-Za-z0-9_])' if whole else ''}(?:{names}){_SEPARATOR}")
+@lru_cache(maxsize=32)
+def _key_pattern(keys: frozenset[str], *, whole: bool = False) -> re.Pattern[str]:
+    names = "|".join("".join(map(_spelled, key)) for key in sorted(keys)) or "(?!)"
+    before = r"(?<![A-Za-z0-9_])" if whole else ""
+    return re.compile(rf"{_NOT_INSIDE_BACKSLASHES}{before}(?:{names}){_SEPARATOR}")
+
+
+def _spelled(char: str) -> str:
+    """A pattern for one character of a key in any case and any spelling."""
+    cases = sorted({char, char.lower(), char.upper()})
+    return "(?:" + "|".join(pattern for case in cases for pattern in _spellings(case)) + ")"
+
+
+def _spellings(char: str) -> list[str]:
+    number = ord(char)
+    percent = "".join(f"%(?:25)*(?i:{byte:02x})" for byte in char.encode())
+    names = [f"#0*{number}", f"#[xX]0*(?i:{number:x})", *([_ENTITIES[char]] if char in _ENTITIES else [])]
+    return [
+        re.escape(char),
+        percent,
+        rf"\\+(?:u(?i:{number:04x})|x(?i:{number:02x}))",
+        f"&(?:amp;)*(?:{'|'.join(names)});",
+    ]
 
 
 def _mask_members(text: str, key: re.Pattern[str], found: _Found) -> str:
@@ -85,15 +133,21 @@ def _value(text: str, start: int, found: _Found) -> tuple[str, int]:
 
 
 def _quoted(text: str, opening: re.Match[str], found: _Found) -> tuple[str, int]:
-    backslashes, quote = len(opening[1]), opening[2]
-    inner = rf"(?:[^{quote}\\]|\\.)*" if not backslashes else ".*?"
-    closing = rf"(?<!\\)\\{{{backslashes}}}{quote}" if backslashes else quote
-    whole = re.compile(rf"({inner}){closing}", re.DOTALL).match(text, opening.end())
+    whole = _up_to_closing(opening).match(text, opening.end())
     if whole is None:
         _remember_beginning(text[opening.end() :], found)
         return f"{opening[0]}{MASK}", len(text)
     _remember(whole[1], found)
-    return f"{opening[0]}{MASK}{opening[0]}", whole.end()
+    return f"{opening[0]}{MASK}{whole[2]}", whole.end()
+
+
+def _up_to_closing(opening: re.Match[str]) -> re.Pattern[str]:
+    backslashes, quote, encoded = opening.groups()
+    if encoded:
+        return re.compile(rf"(.*?)({re.escape(encoded)})", re.DOTALL)
+    if backslashes:
+        return re.compile(rf"(.*?)((?<!\\)\\{{{len(backslashes)}}}{quote})", re.DOTALL)
+    return re.compile(rf"((?:[^{quote}\\]|\\.)*)({quote})", re.DOTALL)
 
 
 def _end_of_nested(text: str, start: int, found: _Found) -> int:

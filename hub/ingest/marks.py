@@ -13,6 +13,9 @@ from hub.log.inbox_log import StoredReceipt
 from hub.store import dirty, installation, quarantine, unconfirmed
 from hub.store.tables import DirtyRow, InboxRow, QuarantineRow
 
+MOST_AT_ONCE = 500
+"""Receipts of one booking that are read and worked together; a statement cannot name any number of them."""
+
 Key = tuple[str, str]
 """Source and provider id."""
 
@@ -44,9 +47,12 @@ class Worked:
 
 
 def due_marks(session: Session, *, now: datetime, limit: int) -> dict[Key, list[DirtyRow]]:
-    """Every mark, due or not, of bookings that have a due one, the longest due booking first."""
+    """The marks, due or not, of bookings that have a due one, the longest due booking first.
+
+    Of a booking with very many the first ones; the others are still there when these are worked.
+    """
     keys = dirty.due(session, now=now, limit=limit)
-    return {key: dirty.receipts_of(session, *key) for key in keys}
+    return {key: dirty.receipts_of(session, *key, limit=MOST_AT_ONCE) for key in keys}
 
 
 def finish(session: Session, key: Key, worked: Worked, *, now: datetime) -> None:
@@ -137,6 +143,6 @@ def mark_again(session: Session, receipts: Sequence[StoredReceipt]) -> int:
 
 
 def postpone(session: Session, key: Key, rows: Sequence[DirtyRow], *, due_at: datetime, error: str) -> None:
-    """Try this booking again later."""
-    ids = [row.receipt_id for row in rows]
+    """Try this booking again later; those of its marks that were too many to be read wait with the others."""
+    ids = [row.receipt_id for row in rows] if len(rows) < MOST_AT_ONCE else None
     dirty.postpone(session, *key, receipt_ids=ids, due_at=due_at, error=error)

@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from hub.ingest.fragments import mask_fragment, mask_text
-from hub.ingest.secret_values import MASK, MOST_VALUES, SHORTEST_VALUE, holds, redact
+from hub.ingest.fragments import embedded_pattern, mask_fragment, mask_text
+from hub.ingest.secret_values import MASK, MOST_VALUES, SHORTEST_VALUE, SecretValues
 
 DEEPEST = 64
 """Levels of nesting a payload may have; more is refused as unreadable."""
@@ -40,11 +40,12 @@ class Masked:
 
 @dataclass(slots=True)
 class _Seen:
-    """What one walk met: values of secret members, ids (never masked by value), members masked."""
+    """What one walk met: values of secret members, ids (never masked by value), members masked or dropped."""
 
     values: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
     members: int = 0
+    dropped: int = 0
 
 
 class Masker:
@@ -57,8 +58,8 @@ class Masker:
         self._key_bytes = tuple(key.encode() for key in sorted(self._secret))
         self._dropped_bytes = tuple(f'"{key}"'.encode() for key in sorted(self._dropped))
         keys = "|".join(map(re.escape, sorted(self._secret))) or "(?!)"
-        self._plain = re.compile(rf'"(?i:{keys})"\s*:\s*"([^"\\\x00-\x1f]*)"'.encode())
-        self._embedded = re.compile(rf"[?&;](?:{keys})=|[\"'](?:{keys})\\*[\"']\s*:", re.IGNORECASE)
+        self._plain = re.compile(rf'"(?i:{keys})"\s*:\s*"([^"\\\x00-\x1f\x7f-\xff]*)"'.encode("latin-1"))
+        self._embedded = embedded_pattern(self._secret)
 
     def mask(self, body: bytes) -> Masked:
         """The body without its secrets, parsed if it is a JSON object that can be worked with."""
@@ -87,7 +88,10 @@ class Masker:
         lower = kept.lower()
         if sum(map(lower.count, self._key_bytes)) != len(values):
             return None
-        if any(key in lower for key in self._dropped_bytes) or any(_may_be_left(kept, v) for v in values):
+        if any(key in lower for key in self._dropped_bytes):
+            return None
+        distinct = set(values)
+        if len(distinct) > MOST_VALUES or any(_may_be_left(kept, value) for value in distinct):
             return None
         try:
             payload = from_json(kept, allow_inf_nan=False, cache_strings="keys")
@@ -116,11 +120,12 @@ class Masker:
         values = {value for value in seen.values if len(value) >= SHORTEST_VALUE} - seen.ids
         if len(values) > MOST_VALUES:
             return Masked(MASK.encode(), problem=f"more than {MOST_VALUES} secret values")
+        secrets = SecretValues(values)
         written = _ENCODER.encode(document)
         kept = written.encode("utf-8", "replace")
         # Any further mention of the key may be a member inside a text.
-        if self._count(kept, b"%b") != seen.members or (values and holds(written, values)):
-            document = self._redacted(document, values)
+        if seen.dropped or self._count(kept, b"%b") != seen.members or (secrets and secrets.held_by(written)):
+            document = self._redacted(document, secrets)
             kept = _ENCODER.encode(document).encode("utf-8", "replace")
         if not isinstance(document, dict):
             return Masked(kept, problem="not a JSON object")
@@ -152,6 +157,7 @@ class Masker:
             if type(member) in _NESTED:
                 self._walk(member, seen, depth)
         for key in dropped:
+            seen.dropped += 1
             del members[key]
 
     def _special_member(self, name: str, member: Any, seen: _Seen) -> Any:
@@ -176,18 +182,24 @@ class Masker:
         if _NO_TEXT_ESCAPE.search(text):
             seen.values.update([_clean_text(value) for value in seen.values])
 
-    def _redacted(self, value: Any, values: set[str]) -> Any:
+    def _redacted(self, value: Any, secrets: SecretValues) -> Any:
         if isinstance(value, str):
-            if self._embedded.search(value):
-                value = mask_text(value, secret_keys=self._secret)
-            return redact(value, values)
+            return self._redacted_text(value, secrets)
         if isinstance(value, dict):
-            return {redact(key, values): self._redacted(member, values) for key, member in value.items()}
+            return {
+                self._redacted_text(key, secrets): self._redacted(member, secrets)
+                for key, member in value.items()
+            }
         if isinstance(value, list):
-            return [self._redacted(element, values) for element in value]
-        if type(value) in (int, float) and any(text in str(value) for text in values):
+            return [self._redacted(element, secrets) for element in value]
+        if type(value) in (int, float) and secrets and secrets.held_by(str(value)):
             return MASK
         return value
+
+    def _redacted_text(self, text: str, secrets: SecretValues) -> str:
+        if self._embedded.search(text):
+            text = mask_text(text, secret_keys=self._secret)
+        return secrets.redact(text)
 
 
 def parse(body: bytes) -> Any:

@@ -35,7 +35,7 @@ from hub.telemetry import RECEIPT_OUTCOMES, Metrics
 _log = structlog.get_logger(__name__)
 
 _METHODS = ("GET", "HEAD", "POST")
-_GZIP = b"\x1f\x8b"
+_COMPRESSED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x9c", b"\x78\xda", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"BZh")
 _RETRY_AFTER = "5"
 
 
@@ -135,7 +135,7 @@ class WebhookEndpoint:
 
     async def _received(self, door: _OpenDoor, body: bytes) -> NewReceipt:
         """The stored receipt; a body that is no JSON object is stored too, and refused."""
-        if body.startswith(_GZIP):
+        if body.startswith(_COMPRESSED):
             # What is compressed cannot be searched for secrets, so it is not kept either.
             raise RefusedError(415, "unsupported-media-type", "send the body without compression")
         now = self._clock.now()

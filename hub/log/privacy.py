@@ -4,6 +4,7 @@ The personal members of an event are replaced, container by container, by one `_
 the key of their owner. See docs/adr/0003-sealing-with-a-key-per-contact.md.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -27,6 +28,9 @@ SEALED = "_sealed"
 _SECRET_NAME = "_contact"  # noqa: S105 - the name of a subject
 _FORMAT = b"\x01"
 _NONCE_BYTES = 12
+# A group of hundreds is sealed in every event of it; nobody else should wait for all of them.
+_SEALED_AT_ONCE = 20
+_OPENED_AT_ONCE = 1000
 _ID_CHARACTERS = 32
 _KEY_ID = slice(1, 1 + KEY_ID_BYTES)
 _NONCE = slice(_KEY_ID.stop, _KEY_ID.stop + _NONCE_BYTES)
@@ -83,8 +87,10 @@ class Privacy:
         """Seal messages in place, making the keys that are missing."""
         owners = (container.owner for message in messages for container in _readable(message))
         keys = await self.ensure_keys(owners)
-        for message in messages:
+        for number, message in enumerate(messages, 1):
             seal(message, keys)
+            if number % _SEALED_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     async def open_all(self, messages: Sequence[dict[str, Any]]) -> frozenset[str]:
         """Open messages in place with one round trip for all keys; the contacts who were forgotten."""
@@ -93,7 +99,13 @@ class Privacy:
         for part in sealed:
             wanted[part.container.owner].add(part.key_id)
         keys = await self.keyring.load(wanted)
-        return frozenset(part.container.owner for part in sealed if not _open(part, keys))
+        forgotten: set[str] = set()
+        for number, part in enumerate(sealed, 1):
+            if not _open(part, keys):
+                forgotten.add(part.container.owner)
+            if number % _OPENED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return frozenset(forgotten)
 
     async def forget(self, contact_id: str) -> bool:
         """Delete the contact's key for good; False if there was none."""

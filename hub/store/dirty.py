@@ -42,13 +42,16 @@ def next_due(session: Session) -> datetime | None:
     return session.exec(select(DirtyRow.due_at).order_by(col(DirtyRow.due_at)).limit(1)).first()
 
 
-def receipts_of(session: Session, source: str, provider_id: str) -> list[DirtyRow]:
-    """All marks of one booking, due or not, in the order they were made."""
+def receipts_of(
+    session: Session, source: str, provider_id: str, *, limit: int | None = None
+) -> list[DirtyRow]:
+    """The marks of one booking, due or not, in the order they were made; the first ones if not all."""
     return list(
         session.exec(
             select(DirtyRow)
             .where(*_of(source, provider_id))
             .order_by(col(DirtyRow.marked_at), col(DirtyRow.sequence), col(DirtyRow.receipt_id))
+            .limit(limit)
         )
     )
 
@@ -65,15 +68,16 @@ def postpone(
     source: str,
     provider_id: str,
     *,
-    receipt_ids: Sequence[str],
+    receipt_ids: Sequence[str] | None,
     due_at: datetime,
     error: str | None,
 ) -> int:
-    """Look at the booking again at `due_at`; counts an attempt on each of these marks."""
+    """Look at the booking again at `due_at`; counts an attempt on each of these marks, None meaning all."""
+    marks = _of(source, provider_id)
+    if receipt_ids is not None:
+        marks = (*marks, col(DirtyRow.receipt_id).in_(receipt_ids))
     return session.exec(
-        update(DirtyRow)
-        .where(*_of(source, provider_id), col(DirtyRow.receipt_id).in_(receipt_ids))
-        .values(due_at=due_at, attempts=DirtyRow.attempts + 1, last_error=error)
+        update(DirtyRow).where(*marks).values(due_at=due_at, attempts=DirtyRow.attempts + 1, last_error=error)
     ).rowcount
 
 
@@ -93,5 +97,5 @@ def counts(session: Session) -> DirtyCounts:
     )
 
 
-def _of(source: str, provider_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def _of(source: str, provider_id: str) -> tuple[ColumnElement[bool], ...]:
     return col(DirtyRow.source) == source, col(DirtyRow.provider_id) == provider_id

@@ -65,9 +65,10 @@ def listing(
     )
 
 
-def known_digests(session: Session, digests: Iterable[str]) -> set[str]:
+def known_digests(session: Session, digests: Iterable[str], *, now: datetime) -> set[str]:
     """Which of these bodies have been received in the time receipts are kept."""
-    return set(session.exec(select(InboxRow.digest).where(col(InboxRow.digest).in_(set(digests)))))
+    known = col(InboxRow.digest).in_(set(digests)), col(InboxRow.received_at) >= now - KEPT
+    return set(session.exec(select(InboxRow.digest).where(*known)))
 
 
 def expire(session: Session, *, now: datetime) -> int:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,19 @@ def wait_until(condition: Callable[[], Any], *, within: float = 30, what: str = 
             return answer
         time.sleep(0.05)
     raise AssertionError(f"{what} did not come within {within} s")
+
+
+def instant(text: str) -> float:
+    """A written time, comparable with another that was written in another zone."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that waits to be reaped does not."""
+    with suppress(ProcessLookupError, FileNotFoundError):
+        os.kill(pid, 0)
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    return False
 
 
 def payload(name: str) -> dict[str, Any]:
@@ -104,21 +118,32 @@ class Hub:
             return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
         return False
 
-    def kill(self) -> None:
+    def kill(self) -> bool:
         """End the hub at once, as a power cut would; the nats-server child lives on."""
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.process = None
+        return True
 
     def nats_pid(self) -> int:
-        """The nats-server of this data directory."""
-        return int(json.loads((self.data / "nats.json").read_text())["pid"])
+        """The nats-server of this data directory, as soon as there is one."""
+        return int(wait_until(self._written_nats_pid, what="a nats-server"))
 
-    def kill_nats(self) -> None:
-        """End nats-server at once."""
-        with suppress(ProcessLookupError):
-            os.kill(self.nats_pid(), signal.SIGKILL)
+    def _written_nats_pid(self) -> int | None:
+        """What the file names now: nothing while a server is being started."""
+        with suppress(FileNotFoundError, ValueError):
+            found: int | None = json.loads((self.data / "nats.json").read_text())["pid"]
+            return found
+        return None
+
+    def kill_nats(self) -> bool:
+        """End nats-server at once; False if the one that is named is dead already."""
+        pid = self.nats_pid()
+        if not is_alive(pid):
+            return False
+        os.kill(pid, signal.SIGKILL)
+        return True
 
     def terminate(self, within: float = 30) -> int:
         """Ask the hub to end and wait for it; the nats-server ends with it."""
@@ -133,8 +158,10 @@ class Hub:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        with suppress(FileNotFoundError, ValueError, KeyError, ProcessLookupError, TypeError):
-            os.kill(self.nats_pid(), signal.SIGKILL)
+        pid = self._written_nats_pid()
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def post(self, body: Any, *, timeout: float = 30) -> httpx.Response:
         """One webhook."""

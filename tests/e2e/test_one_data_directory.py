@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import Hub, free_port, payload, running_hub, wait_until
+from tests.e2e.harness import Hub, free_port, is_alive, payload, running_hub, wait_until
 
 
 @pytest.fixture
@@ -57,13 +56,7 @@ def test_a_torn_tail_diverges_and_nothing_is_skipped(hub: Hub) -> None:
         hub.post(payload(name))
         hub.settle()
     facts = sorted((e["position"], e["event_id"]) for e in hub.items("events"))
-    hub.kill()
-    server = hub.nats_pid()
-    hub.kill_nats()
-    wait_until(lambda: not is_alive(server))
-    blocks = sorted((hub.data / "nats").rglob("HUB_EVENTS/msgs/*.blk"), key=lambda path: int(path.stem))
-    newest = blocks[-1]
-    os.truncate(newest, newest.stat().st_size - 600)
+    tear_tail(hub, "HUB_EVENTS", by=600)
     hub.start()
     hub.settle()
     assert sorted((e["position"], e["event_id"]) for e in hub.items("events")) == facts
@@ -74,8 +67,26 @@ def test_a_torn_tail_diverges_and_nothing_is_skipped(hub: Hub) -> None:
     assert booking["status"] == "cancelled"
 
 
-def is_alive(pid: int) -> bool:
-    with suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    return False
+def test_receipts_after_a_torn_inbox_are_worked(hub: Hub) -> None:
+    """Their places in HUB_INBOX were taken before, by receipts that are gone and acknowledged."""
+    for number in range(5):
+        hub.post(payload("booking_created.flat") | {"id": f"before-{number}"})
+    hub.settle()
+    tear_tail(hub, "HUB_INBOX", by=3000)
+    hub.start()
+    for number in range(3):
+        hub.post(payload("booking_created.flat") | {"id": f"after-{number}"})
+    hub.settle()
+    wanted = {f"before-{number}" for number in range(5)} | {f"after-{number}" for number in range(3)}
+    assert {booking["booking_id"] for booking in hub.items("bookings")} == wanted
+
+
+def tear_tail(hub: Hub, stream: str, *, by: int) -> None:
+    """End both processes and cut off the end of the stream's newest block."""
+    hub.kill()
+    server = hub.nats_pid()
+    hub.kill_nats()
+    wait_until(lambda: not is_alive(server))
+    blocks = (hub.data / "nats").rglob(f"{stream}/msgs/*.blk")
+    newest = max(blocks, key=lambda path: int(path.stem))
+    os.truncate(newest, newest.stat().st_size - by)

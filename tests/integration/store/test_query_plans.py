@@ -28,7 +28,7 @@ SEARCHES = {
     "newest deliveries": lambda session: deliveries.listing(session, deliveries.DeliveryFilter()),
     "dirty bookings": lambda session: dirty.due(session, now=NOW, limit=10),
     "marks of a booking": lambda session: dirty.receipts_of(session, "meetergo", "b"),
-    "known digests": lambda session: inbox.known_digests(session, ["x"]),
+    "known digests": lambda session: inbox.known_digests(session, ["x"], now=NOW),
     "newest receipts": lambda session: inbox.listing(session, inbox.InboxFilter()),
 }
 

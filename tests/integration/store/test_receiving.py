@@ -64,6 +64,8 @@ def test_booking_shows_all_its_marks_in_the_order_they_were_made(database):
         mark("b", "r1", sequence=9),
     )
     assert receipt_ids(database, "b") == ["r2", "r1", "r3"]
+    first = database.read_now(lambda session: dirty.receipts_of(session, "meetergo", "b", limit=2))
+    assert [row.receipt_id for row in first] == ["r2", "r1"]
 
 
 def test_only_the_named_marks_are_cleared(database):
@@ -86,6 +88,17 @@ def test_postponed_booking_waits_until_then_or_until_it_is_woken(database):
     assert [(row.attempts, row.last_error) for row in rows] == [(1, "503"), (1, "503")]
     assert database.write_now(lambda session: dirty.wake(session, "meetergo", "b", now=NOW)) == 2
     assert due(database) == [("meetergo", "b")]
+
+
+def test_all_marks_of_a_booking_are_postponed_without_naming_them(database):
+    mark_dirty(database, mark("b", "r1"), mark("b", "r2"), mark("c", "r1"))
+    postponed = database.write_now(
+        lambda session: dirty.postpone(
+            session, "meetergo", "b", receipt_ids=None, due_at=NOW + MINUTE, error="503"
+        )
+    )
+    assert postponed == 2
+    assert due(database) == [("meetergo", "c")]
 
 
 def test_receipt_handed_out_twice_is_stored_once(database):
@@ -132,7 +145,12 @@ def test_receipt_is_found_by_the_beginning_of_its_id(database):
 
 def test_known_bodies_are_recognised(database):
     store(database, inbox_receipt("r1", digest="known"), inbox_receipt("r2", digest="known"))
-    assert database.read_now(lambda session: inbox.known_digests(session, ["known", "new"])) == {"known"}
+
+    def known(now):
+        return database.read_now(lambda session: inbox.known_digests(session, ["known", "new"], now=now))
+
+    assert known(NOW) == {"known"}
+    assert known(NOW + inbox.KEPT + MINUTE) == set()
 
 
 def test_old_receipts_go_except_those_that_still_wait_for_a_person(database):

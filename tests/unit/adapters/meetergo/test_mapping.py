@@ -131,6 +131,12 @@ def test_attendee_removed_from_a_group_leaves_the_booking_active() -> None:
             {"isCancelled": False, "cancel": {"cancelledAt": "2026-10-20T10:00:00Z"}}, True, id="time wins"
         ),
         pytest.param({"isCancelled": False, "cancel": {"reason": "x"}}, False, id="no time"),
+        pytest.param({"isCancelled": False, "cancel": {"actionAt": 1792742400}}, False, id="mistyped time"),
+        pytest.param(
+            {"isCancelled": ..., "cancel": {"actionAt": 7, "cancelledAt": "2026-10-20T10:00:00Z"}},
+            True,
+            id="the other time",
+        ),
         pytest.param({"isCancelled": ..., "cancel": None}, False, id="null cancel"),
         pytest.param({"isCancelled": None}, False, id="null flag"),
         pytest.param({"webhookType": "booking_cancelled"}, False, id="kind is no evidence"),
@@ -200,6 +206,13 @@ def test_guests_come_from_the_booking_and_its_attendees_once_each() -> None:
     snapshot = shown(created(attendees=attendees, guests=[{"email": "zoe@x.example"}]))
     assert [guest.email.lower() for guest in snapshot.guests] == ["zoe@x.example", "amy@x.example"]
     assert not shown(created()).knows("guests")
+
+
+def test_more_guests_than_a_webhook_can_hold_count_as_unknown() -> None:
+    reading = read(created(guests=[f"g{number}@x.example" for number in range(501)]))
+    assert reading.reason == "mistyped, counted as unknown: guests"
+    assert reading.snapshot is not None
+    assert not reading.snapshot.knows("guests")
 
 
 def test_notes_are_text_or_answers() -> None:
@@ -296,6 +309,12 @@ def test_other_absurd_times_count_as_unknown(written: str) -> None:
         ),
         pytest.param({"isCancelled": ...}, "isCancelled and cancel are missing", id="not said"),
         pytest.param({"isCancelled": "no"}, "isCancelled and cancel are missing", id="mistyped flag"),
+        pytest.param(
+            {"isCancelled": ..., "cancel": {"actionAt": 1792742400}},
+            "isCancelled and the time of cancel",
+            id="mistyped time alone",
+        ),
+        pytest.param({"attendees": [{"id": str(n)} for n in range(501)]}, "more than 500", id="a crowd"),
         pytest.param({"webhookType": "booking_exploded"}, "unknown type", id="unknown type"),
         pytest.param({"webhookType": 7}, "neither webhookType nor event and data", id="no type"),
     ],
