@@ -4,18 +4,21 @@ from sqlmodel import Session, col, select
 
 from events import Booking, Contact
 from hub.store.tables import BookingRow, CheckpointRow, ContactRow
+from hub.store.time_positions import TIME_POSITION
 
 
 def current_booking(session: Session, booking_id: str) -> Booking | None:
-    """The booking with its position; None if it was never seen."""
-    row = session.exec(
-        select(BookingRow)
+    """The booking with its positions; None if it was never seen."""
+    found = session.exec(
+        select(BookingRow, TIME_POSITION)
         .join(CheckpointRow, col(CheckpointRow.generation) == col(BookingRow.generation))
         .where(col(CheckpointRow.live).is_(True), BookingRow.booking_id == booking_id)
     ).one_or_none()
-    if row is None:
+    if found is None:
         return None
-    return Booking.model_validate(row.state).model_copy(update={"position": row.position})
+    row, asked = found
+    positions = {"position": row.position, "time_position": asked or 0}
+    return Booking.model_validate(row.state).model_copy(update=positions)
 
 
 def current_contact(session: Session, contact_id: str) -> Contact | None:
