@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import ColumnElement, and_, case, select
 from sqlmodel import Session, col
 
 from hub.store import checkpoints
 from hub.store.deliveries import DELIVERIES
-from hub.store.statements import upsert
+from hub.store.statements import insert_for
 from hub.store.tables import BookingRow, DeliveryRow, TimelineRow
 from hub.store.time_positions import TIME_POSITION
 
 CAPACITY_FREED = "capacity_freed"
-CONFIG_CHANGED = "config_changed"
-"""Why a row is there although its key has no new fact."""
+PLANNED_AGAIN = "planned_again"
+"""Why a row is delivered again although its key has no new fact."""
 
-_KEPT = ("created_at",)
+_KEPT = ("sink", "event_id", "key", "created_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +63,23 @@ def recall_all(session: Session, sink: str, *, now: datetime) -> None:
     newest = _newest(session, live.generation, col(BookingRow.end) >= now, told.exists())
     for index, (key, event) in enumerate(newest.items()):
         due_at = now - timedelta(microseconds=len(newest) - index)
-        _renew(session, _values(sink, key, event, cause=CONFIG_CHANGED, due_at=due_at, now=now))
+        _renew(session, _values(sink, key, event, cause=PLANNED_AGAIN, due_at=due_at, now=now))
 
 
 def _renew(session: Session, values: Mapping[str, Any]) -> bool:
-    """Let this row be delivered again, from the start; false if it is being sent or waits for its grace."""
-    row = DELIVERIES.c
-    return bool(
-        upsert(session, DeliveryRow, [values], keep=_KEPT, where=(row.state != "sending") & ~row.hold)
+    """Let this row be delivered again, from the start; false if it is being sent or waits for its grace.
+
+    One that waits to be delivered anyway keeps its cause.
+    """
+    row, insert = DELIVERIES.c, insert_for(session, DeliveryRow)
+    renewed: dict[str, Any] = {name: insert.excluded[name] for name in values if name not in _KEPT}
+    renewed["cause"] = case((row.state == "pending", row.cause), else_=insert.excluded["cause"])
+    statement = insert.on_conflict_do_update(
+        index_elements=[row.sink, row.event_id, row.key],
+        set_=renewed,
+        where=(row.state != "sending") & ~row.hold,
     )
+    return bool(session.exec(statement, params=[dict(values)]).rowcount)
 
 
 def _values(
