@@ -1,25 +1,25 @@
 """Rooms through the delivery engine: nobody has one twice, and whoever waits gets it when it is free."""
 
-from collections.abc import AsyncIterator
-from contextlib import closing
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlmodel import select
 
-from adapters.api import AdapterContext
 from adapters.ledger import LedgerEntry
-from adapters.resources.config import ResourcesConfig
-from adapters.resources.sink import ResourcesSink
-from hub.delivery import RunningSink
 from hub.store import ledger, recalls
 from hub.store.database import Database
-from hub.store.ledger import StoreLedger
 from hub.store.tables import LedgerEntryRow
+from tests.integration.delivery.rooms_process import SINK, rooms
 from tests.integration.delivery.world import GRACE, World, eventually, later
 
-SINK = "rooms"
+ROOT = Path(__file__).parents[3]
 ONE_ROOM: dict[str, Any] = {
     "pools": {"room": ["Atelier"]},
     "assign": [{"meeting_type": "erst*", "needs": {"room": 1}, "setup": "10m", "teardown": "10m"}],
@@ -35,20 +35,11 @@ async def other_db(delivery_url: str, world: World) -> AsyncIterator[Database]:
         await world.stop_all()
 
 
-def rooms(world: World, config: dict[str, Any], *, db: Database | None = None, epoch: int = 1) -> RunningSink:
-    context = AdapterContext(
-        instance=SINK,
-        installation_id="i1",
-        clock=world.clock.now,
-        epoch=epoch,
-        ledger=StoreLedger(db or world.db, SINK, clock=world.clock),
-    )
-    return RunningSink(SINK, ResourcesSink(ResourcesConfig.model_validate(config), context))
-
-
-async def started(world: World, config: dict[str, Any], **options: Any) -> None:
-    db = options.get("db")
-    await world.engine(rooms(world, config, **options), db=db).start()
+async def started(
+    world: World, config: dict[str, Any], *, db: Database | None = None, epoch: int = 1
+) -> None:
+    sink = rooms(db or world.db, world.clock, config, epoch=epoch)
+    await world.engine(sink, db=db, epoch=epoch).start()
 
 
 async def entries(world: World) -> dict[str, LedgerEntry]:
@@ -160,6 +151,50 @@ async def test_two_engines_on_one_store_never_give_the_room_out_twice(
         assert {key: f"Atelier/{key}" for key in line[:1]}.items() <= (await told(world)).items()
 
 
+@contextmanager
+def processes(url: str, *names: str) -> Iterator[None]:
+    """Real processes that deliver, ended by closing their input."""
+    with ExitStack() as stack:
+        running = []
+        for name in names:
+            arguments = [url, json.dumps(ONE_ROOM), name]
+            command = [sys.executable, "-m", "tests.integration.delivery.rooms_process", *arguments]
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+            )
+            running.append(stack.enter_context(process))
+        for process in running:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        yield
+        for process in running:
+            process.communicate(timeout=60)
+            assert process.returncode == 0
+
+
+@pytest.mark.parametrize("delivery_url", ["postgresql"], indirect=True)
+async def test_two_processes_on_postgresql_share_the_last_room_out_one_by_one(
+    world: World, delivery_url: str
+) -> None:
+    world.register(SINK, "booking", grace=timedelta(0))
+    alive = [f"b{n}" for n in range(8)]
+    with processes(delivery_url, "first", "second"):
+        await world.record(fact for key in alive for fact in world.derive(key))
+        await world.settled(SINK)
+        while alive:
+            (winner,) = await held(world)
+            line = await waiting(world)
+            assert sorted([winner, *line]) == sorted(alive)
+            assert await conflicts(world) == len(line)
+            alive.remove(winner)
+            await world.see(winner, cancelled=True)
+            await world.settled(SINK)
+            assert await held(world) == {key: ["Atelier"] for key in line[:1]}
+            assert await told(world) == {
+                key: f"Atelier/{key}" if key in line[:1] else f"waiting/{key}" for key in line
+            }
+
+
 async def test_a_longer_pool_serves_the_line_and_a_shorter_one_makes_wait(world: World) -> None:
     world.register(SINK, "booking")
     await started(world, ONE_ROOM)
@@ -231,7 +266,7 @@ async def test_after_a_recovery_of_the_log_positions_of_the_old_one_block_nothin
     await world.see("b0")
     await world.settled(SINK)
     await world.stop_all()
-    await world.engine(rooms(world, ONE_ROOM, epoch=10), epoch=10).start()
+    await started(world, ONE_ROOM, epoch=10)
     await world.see("b0", **later(2))
     await world.settled(SINK)
     entry = (await entries(world))["b0"]
