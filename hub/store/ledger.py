@@ -111,16 +111,17 @@ class _Page:
         known = self._session.get(LedgerRow, self._sink)
         if known is not None and known.terms == terms:
             return
-        listed = {pool: list(units) for pool, units in pools.items()}
+        # Pairs, for a JSON object on PostgreSQL forgets in which order its members were written.
+        listed = [[pool, list(units)] for pool, units in pools.items()]
         values = {"sink": self._sink, "terms": terms, "pools": listed, "agreed_at": self._now}
         upsert(self._session, LedgerRow, [values])
         recalls.recall_all(self._session, self._sink, now=self._now)
 
 
 def pools_of(session: Session, sink: str) -> Pools | None:
-    """The units this sink plans with; None if it keeps no ledger."""
+    """The units this sink plans with, in the order of its settings; None if it keeps no ledger."""
     row = session.get(LedgerRow, sink)
-    return None if row is None else row.pools
+    return None if row is None else dict(row.pools)
 
 
 def within(session: Session, sink: str, *, since: datetime, until: datetime) -> list[LedgerEntry]:

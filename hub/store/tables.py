@@ -419,13 +419,13 @@ class LeaseRow(Row, table=True):
 
 
 class LedgerRow(Row, table=True):
-    """What one sink's ledger is planned by: a digest of its settings, and the units there are."""
+    """What one sink's ledger is planned by: a digest of its settings, and pairs of a pool and its units."""
 
     __tablename__ = "ledgers"
 
     sink: str = Field(primary_key=True)
     terms: str
-    pools: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
+    pools: list[Any] = Field(default_factory=list, sa_type=JsonDocument)
     agreed_at: datetime = Field(sa_type=UtcDateTime)
 
 
