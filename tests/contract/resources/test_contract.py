@@ -6,7 +6,7 @@ from typing import Any
 
 from adapters.api import AdapterContext
 from adapters.ledger import LedgerEntry
-from adapters.resources.simulator import CANNOT, LedgerSide, other_side, sink_on
+from adapters.resources.simulator import CANNOT, LedgerSide, sink_on
 from adapters.resources.sink import ResourcesSink
 from adapters.testing import MirrorContract, sample_booking, sample_states
 from events import Booking
@@ -18,7 +18,7 @@ class TestResources(MirrorContract):
     cannot = CANNOT
 
     def other_side(self) -> LedgerSide:
-        self.side = other_side()
+        self.side = LedgerSide()
         return self.side
 
     def sink(self, context: AdapterContext) -> ResourcesSink:
@@ -38,7 +38,7 @@ class TestResourcesOfNoShows(TestResources):
 
 
 class FullHouse(LedgerSide):
-    """Somebody has the only beamer for a year; they are not shown, so that the kit sees our booking alone."""
+    """Somebody has all beamers for a year; they are not shown, so that the kit sees our booking alone."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ class FullHouse(LedgerSide):
             end=first + timedelta(days=365),
             busy_from=first,
             busy_until=first + timedelta(days=365),
-            needs={"beamer": 1},
-            units={"beamer": ("Beamer 1",)},
+            needs={"beamer": 3},
+            units={"beamer": ("Beamer 1", "Beamer 2", "Beamer 3")},
             epoch=1,
             position=1,
             since=first,
@@ -64,7 +64,7 @@ class FullHouse(LedgerSide):
 
 
 class TestResourcesThatWait(TestResources):
-    """Every state of the booking waits for the beamer, and nothing happens to who has it."""
+    """Every state of the booking waits for a beamer, and nothing happens to who has it."""
 
     def other_side(self) -> LedgerSide:
         self.side = FullHouse()
@@ -73,5 +73,5 @@ class TestResourcesThatWait(TestResources):
     async def test_who_waits_holds_nothing(self) -> None:
         _, booked, *_ = await self._expected()
         (entry,) = booked.values()
-        assert (entry["state"], entry["units"]) == ("waiting", {})
+        assert (entry["state"], entry["held"]) == ("waiting", {})
         assert self.side.entries[STRANGER] == FullHouse().stranger
