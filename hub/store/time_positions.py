@@ -13,7 +13,8 @@ _GIVE_A_TIME = tuple(
 )
 
 TIME_POSITION: ScalarSelect[Any] = (
-    select(func.max(TimelineRow.position))
+    # The sum keeps SQLite from going through all positions backwards for a maximum.
+    select(func.max(col(TimelineRow.position) + 0))
     .where(
         col(TimelineRow.generation) == col(BookingRow.generation),
         col(TimelineRow.booking_id) == col(BookingRow.booking_id),

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from adapters.ledger import LedgerEntry
 from hub.store import ledger, recalls
 from hub.store.database import Database
 from hub.store.tables import LedgerEntryRow
+from tests.integration.delivery.crash import Crash, Crashes, MortalDatabase
 from tests.integration.delivery.rooms_process import SINK, rooms
 from tests.integration.delivery.world import GRACE, World, eventually, later
 
+MOST_STEPS = 200
 ROOT = Path(__file__).parents[3]
 ONE_ROOM: dict[str, Any] = {
     "pools": {"room": ["Atelier"]},
@@ -258,6 +260,52 @@ async def test_a_lost_ledger_is_made_again_by_who_asked_first(world: World) -> N
 
     await eventually(made_again)
     assert before == ({"b0": ["Atelier"], "b1": ["Galerie"]}, ["b2", "b3"])
+
+
+async def test_a_process_killed_between_any_two_steps_leaves_the_plan_whole(
+    world: World, db: Database
+) -> None:
+    """One gives the room up, one moves to its time, one waits: the next process ends what was begun."""
+    world.register(SINK, "booking", grace=timedelta(0))
+    for at in range(1, MOST_STEPS):
+        moved, gone, waits = (f"{name}-{at}" for name in ("moved", "gone", "waits"))
+        start = later(4 * at)
+        for key in (gone, waits):
+            await world.see(key, **start)
+        await world.see(moved, **later(4 * at + 2))
+        await started(world, ONE_ROOM)
+        await world.settled(SINK)
+        await world.stop_all()
+        world.engines.clear()
+        await world.see(moved, **start)
+        await world.see(gone, cancelled=True)
+
+        crashes = Crashes(at)
+        dying = MortalDatabase(db, crashes)
+        first = world.engine(rooms(dying, world.clock, ONE_ROOM), db=dying)
+
+        async def over(crashes: Crashes = crashes) -> bool:
+            return crashes.crashed or await world.open_rows(SINK) == 0
+
+        with suppress(Crash):
+            await first.start()
+            await eventually(over)
+        with suppress(Crash):
+            await first.stop(within=timedelta(0))
+        world.engines.clear()
+        await world.engine(rooms(db, world.clock, ONE_ROOM), alone=True).start()
+        await world.settled(SINK)
+        await world.stop_all()
+        world.engines.clear()
+
+        plan = await entries(world)
+        assert [plan[key].state for key in (moved, gone, waits)] == ["waiting", "released", "held"]
+        known = await told(world)
+        assert (known.get(gone), known[waits], known[moved]) == (None, f"Atelier/{waits}", f"waiting/{moved}")
+        if not crashes.crashed:
+            assert at > 5
+            return
+    raise AssertionError(f"still not through after {MOST_STEPS} steps")
 
 
 async def test_after_a_recovery_of_the_log_positions_of_the_old_one_block_nothing(world: World) -> None:
