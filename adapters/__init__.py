@@ -19,6 +19,7 @@ from adapters.api import (
 from adapters.config_types import TARGET, ConfigPath, Duration
 from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
 from adapters.http import Answer, HttpClient, Sorting
+from adapters.ledger import Ledger, LedgerEntry, LedgerPage
 from adapters.registry import AdapterType, SimulatorType
 from adapters.templates import Allowing, Template, TemplateText, booking_fields, event_fields
 
@@ -35,6 +36,9 @@ __all__ = [
     "ContactMirror",
     "Duration",
     "HttpClient",
+    "Ledger",
+    "LedgerEntry",
+    "LedgerPage",
     "Observed",
     "PermanentError",
     "Reactor",

@@ -1,7 +1,8 @@
 """Finds adapters by type name, lazily, through the entry-point group `hub.adapters`.
 
 Built-in adapters come through the same door as foreign ones. Each entry point names a module-level
-`adapter`, an `AdapterType`; one of the group `hub.simulators` a `simulator`, a `SimulatorType`.
+`adapter`, an `AdapterType`; one of the group `hub.simulators` a `simulator`, a `SimulatorType`; one of
+`hub.other_sides`, for what has no outside system, an `other_side`, an `OtherSideType`.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,12 +11,21 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from adapters.api import BookingMirror, ContactMirror, Reactor, SinkConfig, Source, SourceConfig
+from adapters.api import (
+    AdapterContext,
+    BookingMirror,
+    ContactMirror,
+    Reactor,
+    SinkConfig,
+    Source,
+    SourceConfig,
+)
 from adapters.errors import AdapterError
 from adapters.simulation import Simulation
 
 GROUP = "hub.adapters"
 SIMULATORS = "hub.simulators"
+OTHER_SIDES = "hub.other_sides"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,23 @@ class SimulatorType:
     cannot: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class OtherSideType:
+    """What an adapter without an outside system is tried on: nothing is served, all is in this process.
+
+    `create` gives an `adapters.testing.OtherSide` in which nothing is, `sink` the adapter's sink on it; the
+    rest is as in `SimulatorType`.
+    """
+
+    name: str
+    summary: str
+    create: Callable[[], Any]
+    sink: Callable[[Any, AdapterContext], Any]
+    secrets: tuple[str, ...] = ()
+    forbidden: Mapping[str, type[AdapterError]] = field(default_factory=dict)
+    cannot: Mapping[str, str] = field(default_factory=dict)
+
+
 @cache
 def _entries(group: str = GROUP) -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=group)}
@@ -84,4 +111,18 @@ def load_simulator(type_name: str) -> SimulatorType:
     loaded = _entries(SIMULATORS)[type_name].load()
     if not isinstance(loaded, SimulatorType):
         raise TypeError(f"entry point {type_name} of {SIMULATORS} is not a SimulatorType")
+    return loaded
+
+
+def known_other_sides() -> tuple[str, ...]:
+    """The adapter types that are tried without an outside system, sorted."""
+    return tuple(sorted(_entries(OTHER_SIDES)))
+
+
+@cache
+def load_other_side(type_name: str) -> OtherSideType:
+    """Import what one adapter is tried on; raises KeyError for a type that has none."""
+    loaded = _entries(OTHER_SIDES)[type_name].load()
+    if not isinstance(loaded, OtherSideType):
+        raise TypeError(f"entry point {type_name} of {OTHER_SIDES} is not an OtherSideType")
     return loaded

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from adapters.api import AdapterContext, BookingMirror, Reactor
-from adapters.registry import AdapterType, SimulatorType
+from adapters.registry import AdapterType, OtherSideType, SimulatorType
 from adapters.testing_mirrors import MirrorContract
 from adapters.testing_reactors import ReactorContract
 from adapters.testing_samples import NOW
@@ -60,15 +60,15 @@ class Subject:
     """An adapter's sink and the stand-in it is tried on; TypeError if there is no kit for it."""
 
     adapter: AdapterType
-    simulator: SimulatorType
+    simulator: SimulatorType | OtherSideType
 
-    def kit(self, other_side: Callable[[], "_Borrowed"]) -> SinkContract:
+    def kit(self, other_side: Callable[[], OtherSide]) -> SinkContract:
         """The contract of this sink, its stand-ins put up by `other_side`."""
         kind = self.adapter.sink
         kit = next((kit for contract, kit in KITS if kind and issubclass(kind, contract)), None)
         if kit is None:
             raise TypeError(f"{self.adapter.name} has no sink that could be certified")
-        newest: list[_Borrowed] = []
+        newest: list[OtherSide] = []
 
         def put_up(_: object) -> OtherSide:
             newest[:] = [other_side()]
@@ -79,16 +79,18 @@ class Subject:
             "forbidden": self.simulator.forbidden,
             "cannot": self.simulator.cannot,
             "other_side": put_up,
-            "sink": lambda _, context: self.sink_at(newest[0].url, context),
+            "sink": lambda _, context: self.sink_on(newest[0], context),
         }
         certified: type[SinkContract] = type(self.adapter.name, (kit,), members)
         return certified()
 
-    def sink_at(self, url: str, context: AdapterContext) -> Any:
+    def sink_on(self, other: Any, context: AdapterContext) -> Any:
         """The sink, set up as the stand-in asks for."""
+        if isinstance(self.simulator, OtherSideType):
+            return self.simulator.sink(other, context)
         if self.adapter.sink is None:
             raise TypeError(f"{self.adapter.name} has no sink")
-        settings = self.adapter.sink.config_class.model_validate(self.simulator.config(url))
+        settings = self.adapter.sink.config_class.model_validate(self.simulator.config(other.url))
         return self.adapter.sink(settings, context)
 
 
@@ -102,7 +104,7 @@ def certify(subject: Subject, *, kills: int, seed: int, told: Told = lambda _: N
         def scene() -> Scene:
             other = put_up()
             context = AdapterContext("", "", lambda: NOW)
-            return Scene(other, lambda context: subject.sink_at(other.url, context), context, [])
+            return Scene(other, lambda context: subject.sink_on(other, context), context, [])
 
         weather = Weather(lossy="lost reply" not in subject.simulator.cannot)
         storm = Storm(scene, seed=seed, weather=weather)
@@ -111,8 +113,11 @@ def certify(subject: Subject, *, kills: int, seed: int, told: Told = lambda _: N
 
 
 @contextmanager
-def _stand_ins(simulator: SimulatorType) -> Iterator[Callable[[], "_Borrowed"]]:
-    """Empty stand-ins on servers that are used again: a storm compares two at a time."""
+def _stand_ins(simulator: SimulatorType | OtherSideType) -> Iterator[Callable[[], OtherSide]]:
+    """Empty stand-ins, on servers that are used again: a storm compares two at a time."""
+    if isinstance(simulator, OtherSideType):
+        yield simulator.create
+        return
     idle: list[SimulatorServer] = []
     every: list[SimulatorServer] = []
 

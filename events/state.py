@@ -128,7 +128,8 @@ class Booking(Frozen):
     `version` is the provider's `updatedAt`, known to `version_precision` digits of a second;
     `settled` is false between two facts of one derivation. `ordinals` counts facts by type and
     object, so that the same change happening twice gets two ids. `position` is where the state
-    stands in the log; whoever loads it sets it, it is not part of the event.
+    stands in the log, `time_position` where the fact stands that gave the booking its present time (0:
+    not known); whoever loads it sets them, they are not part of the event.
     """
 
     source: str
@@ -169,6 +170,7 @@ class Booking(Frozen):
     settled: bool = True
     ordinals: dict[str, int] = Field(default_factory=dict)
     position: int = Field(default=0, exclude=True)
+    time_position: int = Field(default=0, exclude=True)
 
     @property
     def present(self) -> tuple[Attendee, ...]:

@@ -35,6 +35,7 @@ from hub.projections.sinks import SinkKind, SinkRegistration
 from hub.settings import Settings, SinkSettings
 from hub.store import installation
 from hub.store.database import Database
+from hub.store.ledger import StoreLedger
 from hub.store.migrate import migrate
 from hub.store.statements import insert_new
 from hub.store.tables import InstallationRow
@@ -164,7 +165,9 @@ def registration(entry: SinkSettings, *, start_position: int) -> SinkRegistratio
     )
 
 
-def build_sinks(settings: Settings, *, installation_id: str, epoch: int, clock: Clock) -> list[RunningSink]:
+def build_sinks(
+    settings: Settings, database: Database, *, installation_id: str, epoch: int, clock: Clock
+) -> list[RunningSink]:
     """Every sink that is switched on, its adapter built for this epoch."""
     return [
         RunningSink(
@@ -180,6 +183,7 @@ def build_sinks(settings: Settings, *, installation_id: str, epoch: int, clock: 
                     timeout=entry.timeout,
                     log=_adapter_log(entry.name),
                     http=HttpClient(timeout=entry.timeout, clock=clock.now),
+                    ledger=StoreLedger(database, entry.name, clock=clock),
                 ),
             ),
             timeout=entry.timeout,

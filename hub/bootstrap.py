@@ -311,7 +311,11 @@ class _Hub:
         engine = DeliveryEngine(
             base.database,
             build_sinks(
-                self._settings, installation_id=row.installation_id, epoch=row.epoch, clock=base.clock
+                self._settings,
+                base.database,
+                installation_id=row.installation_id,
+                epoch=row.epoch,
+                clock=base.clock,
             ),
             base.clock,
             load_booking=current_booking,

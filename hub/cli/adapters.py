@@ -81,11 +81,11 @@ def certify_adapters(
     seed: Annotated[int, typer.Option("--seed", help="The same seed repeats the same storm.")] = 1,
 ) -> int:
     """Break adapters against their stand-ins: kills, lost replies, every refusal; exit 3 if one fails."""
-    from adapters.registry import known_simulators
+    from adapters.registry import known_other_sides, known_simulators
     from adapters.testing_certify import Subject, certify
 
     passed = True
-    for name in names or known_simulators():
+    for name in names or sorted((*known_simulators(), *known_other_sides())):
         try:
             subject = Subject(*_loaded(name))
             certificate = certify(subject, kills=kills, seed=seed, told=_progress(name, quiet=call.json))
@@ -97,17 +97,19 @@ def certify_adapters(
 
 
 def _loaded(name: str) -> tuple[Any, Any]:
-    from adapters.registry import known_simulators, load_adapter, load_simulator
+    from adapters import registry
 
     _known(name)
-    if name not in known_simulators():
+    if name in registry.known_other_sides():
+        return registry.load_adapter(name), registry.load_other_side(name)
+    if name not in registry.known_simulators():
         raise CommandError(
             f"{name} has no stand-in to be tried on",
             code=NO,
             next="bookinghub adapters list",
             name="no-stand-in",
         )
-    return load_adapter(name), load_simulator(name)
+    return registry.load_adapter(name), registry.load_simulator(name)
 
 
 def _known(name: str) -> str:
@@ -120,7 +122,7 @@ def _known(name: str) -> str:
 
 def _shown(name: str) -> dict[str, Any]:
     from adapters.api import ContactMirror, Reactor
-    from adapters.registry import known_simulators, load_adapter
+    from adapters.registry import known_other_sides, known_simulators, load_adapter
 
     adapter = load_adapter(name)
     settings, contracts = {}, []
@@ -138,7 +140,7 @@ def _shown(name: str) -> dict[str, Any]:
         "name": name,
         "summary": adapter.summary,
         "contracts": contracts,
-        "stand_in": name in known_simulators(),
+        "stand_in": name in (*known_simulators(), *known_other_sides()),
         "settings": settings,
     }
 

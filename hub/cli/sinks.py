@@ -1,12 +1,17 @@
 """`bookinghub sinks …`."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
 from hub.cli.asking import opened, print_list, print_one, say, show
 from hub.cli.commands import Call, command, new_app
+from hub.cli.output import local, short
+from hub.cli.running import usage
 from hub.client import segment
+
+SCHEDULE = "schedule"
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As in the YAML.")]
 
@@ -22,9 +27,27 @@ def list_sinks(call: Call) -> None:
 
 
 @command(app, "show", offline=True)
-def show_sink(call: Call, name: Name) -> None:
-    """Show one sink."""
-    show(call, f"/sinks/{segment(name)}")
+def show_sink(
+    call: Call,
+    name: Name,
+    view: Annotated[
+        str | None, typer.Option("--view", metavar="VIEW", help="schedule: a day's plan of rooms and others.")
+    ] = None,
+    day: Annotated[
+        str | None, typer.Option("--day", metavar="D", help="Of this date; today if it is left out.")
+    ] = None,
+) -> None:
+    """Show one sink, or what it plans for a day."""
+    if view is None and day is None:
+        show(call, f"/sinks/{segment(name)}")
+        return
+    if view != SCHEDULE:
+        raise usage(
+            f"there is no view {view!r}; use schedule" if view else "--day belongs to --view schedule"
+        )
+    selectors = [("day", day)] if day else []
+    header = ("pool", "unit", "taken", "meeting", "booking", "title", "who")
+    print_list(replace(call, selectors=selectors), f"/sinks/{segment(name)}/schedule", header, slot_row)
 
 
 @command(app, "pause", acting=True)
@@ -60,6 +83,29 @@ def row(sink: dict[str, Any], timezone: str) -> list[Any]:
         sink["dead"],
         sink["reason"],
     ]
+
+
+def slot_row(slot: dict[str, Any], timezone: str) -> list[Any]:
+    """A line of a day's plan."""
+    if slot["state"] == "free":
+        return [slot["pool"], slot["unit"], "free", "", "", "", ""]
+    return [
+        slot["pool"],
+        slot["unit"] or "waiting",
+        _times(slot, "busy_from", "busy_until", timezone),
+        _times(slot, "start", "end", timezone),
+        short(slot["booking_id"]),
+        slot["title"],
+        ", ".join(slot["attendees"]),
+    ]
+
+
+def _times(slot: dict[str, Any], first: str, last: str, timezone: str) -> str:
+    """From and to, with the date where it is not the plan's own."""
+    moments = [local(slot[name], timezone) for name in (first, last)]
+    return "\N{EN DASH}".join(
+        f"{at:%H:%M}" if at.date().isoformat() == slot["day"] else f"{at:%d %b %H:%M}" for at in moments
+    )
 
 
 def _done(call: Call, done: str, would: str) -> str:

@@ -70,7 +70,10 @@ def due_keys(session: Session, sink: str, *, in_order: bool, now: datetime, limi
 def claim_keys(
     session: Session, sink: str, keys: Sequence[str], *, owner: str, until: datetime
 ) -> dict[str, Claim]:
-    """Claim those of the keys that nobody else has; claims that ran out have to be recovered before."""
+    """Claim those of the keys that nobody else has, in the order given.
+
+    Claims that ran out have to be recovered before.
+    """
     # In one order everywhere, so that two processes do not wait for each other crosswise.
     wanted = [
         ClaimRow(sink=sink, key=key, owner=owner, token=uuid4().hex, until=until) for key in sorted(keys)
@@ -81,10 +84,11 @@ def claim_keys(
             select(_claims.c.token).where(_claims.c.token.in_([row.token for row in wanted]))
         ).scalars()
     )
+    tokens = {row.key: row.token for row in wanted if row.token in held}
     return {
-        row.key: Claim(sink=sink, key=row.key, token=row.token, until=until, rows=())
-        for row in wanted
-        if row.token in held
+        key: Claim(sink=sink, key=key, token=tokens[key], until=until, rows=())
+        for key in keys
+        if key in tokens
     }
 
 

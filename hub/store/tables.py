@@ -416,3 +416,35 @@ class LeaseRow(Row, table=True):
     name: str = Field(primary_key=True)
     owner: str
     until: datetime = Field(sa_type=UtcDateTime)
+
+
+class LedgerRow(Row, table=True):
+    """What one sink's ledger is planned by: a digest of its settings, and pairs of a pool and its units."""
+
+    __tablename__ = "ledgers"
+
+    sink: str = Field(primary_key=True)
+    terms: str
+    pools: list[Any] = Field(default_factory=list, sa_type=JsonDocument)
+    agreed_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class LedgerEntryRow(Row, table=True):
+    """Which units one key holds when, or waits for; a released one keeps late states away."""
+
+    __tablename__ = "ledger_entries"
+    __table_args__ = (Index(None, "sink", "busy_until"), Index(None, "state", "sink"))
+
+    sink: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    state: str
+    line: int = Field(sa_type=Whole)
+    start: datetime = Field(sa_type=UtcDateTime)
+    end: datetime = Field(sa_type=UtcDateTime)
+    busy_from: datetime = Field(sa_type=UtcDateTime)
+    busy_until: datetime = Field(sa_type=UtcDateTime)
+    needs: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
+    units: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
+    epoch: int = 1
+    position: int = Field(sa_type=Whole)
+    since: datetime = Field(sa_type=UtcDateTime)

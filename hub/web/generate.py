@@ -22,6 +22,7 @@ SCHEMAS: Mapping[str, type[BaseModel]] = {
     "problem": objects.ProblemObject,
     "projection": hub_objects.ProjectionObject,
     "sink": hub_objects.SinkObject,
+    "slot": hub_objects.SlotObject,
     "source": hub_objects.SourceObject,
     "status": hub_objects.StatusObject,
     "token": hub_objects.TokenObject,

@@ -96,6 +96,29 @@ class SinkObject(SinkStatus):
     target: str | None
 
 
+class SlotObject(Shown):
+    """A line of a day's plan: what one unit is held for, one nobody holds, or who waits for some of a pool.
+
+    A booking that needs several units has a line for each. It has them from `busy_from` until
+    `busy_until`, which is the meeting with the time to prepare and to clear up.
+    """
+
+    sink: str
+    day: str
+    pool: str
+    unit: str | None
+    state: Literal["free", "held", "waiting"]
+    booking_id: str | None
+    title: str | None
+    attendees: list[str]
+    busy_from: Moment | None
+    busy_until: Moment | None
+    start: Moment | None
+    end: Moment | None
+    needs: dict[str, int]
+    since: Moment | None
+
+
 class ProjectionStatus(Shown):
     """How far a read model has read."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from hub.web.hub_objects import IssueObject, Severity
 from hub.web.services import HubServices
@@ -76,6 +77,11 @@ KINDS: Mapping[str, Kind] = {
         "critical",
         "The hub stopped while something was sent that must not be sent twice: {detail}",
         "bookinghub deliveries list --sink {object} --state uncertain",
+    ),
+    "resource_conflict": Kind(
+        "warning",
+        "There are not enough rooms or other units for everybody: {detail}",
+        "bookinghub sinks show {object} --view schedule --day {first}",
     ),
     "quarantine_not_empty": Kind(
         "warning",
@@ -157,6 +163,15 @@ def _of_sinks(services: HubServices, seen: Situation) -> Iterator[Found]:
             pile = seen.house.stuck.get((name, state))
             if pile is not None:
                 yield Found(code, name, pile.since, _counted(pile.count, "delivery", "deliveries"))
+        yield from _of_ledger(services, seen, name)
+
+
+def _of_ledger(services: HubServices, seen: Situation, name: str) -> Iterator[Found]:
+    found = seen.house.conflicts.get(name)
+    if found is not None:
+        day = found.first.astimezone(ZoneInfo(services.settings.hub.timezone)).date().isoformat()
+        detail = f"{_counted(found.count, 'booking waits', 'bookings wait')}, the first on {day}"
+        yield Found("resource_conflict", name, found.since, detail, day)
 
 
 _STUCK = {"dead": "delivery_dead", "parked": "booking_parked", "uncertain": "uncertain_delivery"}

@@ -15,8 +15,19 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from hub.errors import LogError
-from hub.store import checkpoints, deliveries, dirty, installation, operations, sinks, sources, unconfirmed
+from hub.store import (
+    checkpoints,
+    deliveries,
+    dirty,
+    installation,
+    ledger,
+    operations,
+    sinks,
+    sources,
+    unconfirmed,
+)
 from hub.store.deliveries import Lag
+from hub.store.ledger import Conflicts
 from hub.store.tables import (
     CheckpointRow,
     DeliveryRow,
@@ -64,6 +75,7 @@ class House:
     lags: Mapping[str, Lag]
     out_of_step: Mapping[str, int]
     stuck: Mapping[tuple[str, str], Pile]
+    conflicts: Mapping[str, Conflicts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +135,8 @@ async def read_situation(services: HubServices, counts: FactCounts) -> Situation
         log = await services.log.state()
     except LogError as error:
         log_problem = str(error)
-    house = await services.database.read(lambda session: _read_house(session, counts))
+    now = services.clock.now()
+    house = await services.database.read(lambda session: _read_house(session, counts, now))
     checkpoint = house.checkpoint.position if house.checkpoint else 0
     unread_since = None
     if log is not None and log.last > checkpoint:
@@ -153,7 +166,7 @@ def _read_door(session: Session) -> Door:
     )
 
 
-def _read_house(session: Session, counts: FactCounts) -> House:
+def _read_house(session: Session, counts: FactCounts, now: datetime) -> House:
     checkpoint = checkpoints.live(session)
     return House(
         checkpoint=checkpoint,
@@ -163,6 +176,7 @@ def _read_house(session: Session, counts: FactCounts) -> House:
         lags=deliveries.lag(session),
         out_of_step=_out_of_step(session),
         stuck=_stuck(session),
+        conflicts=ledger.conflicts(session, now=now),
     )
 
 

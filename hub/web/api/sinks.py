@@ -1,10 +1,11 @@
-"""Sinks: how they stand, pausing and resuming them."""
+"""Sinks: how they stand and what they plan, pausing and resuming them."""
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from hub.delivery import operations
+from hub.web import schedule
 from hub.web.acting import HubRoute, caller_of, services_of
 from hub.web.asking import (
     Listed,
@@ -15,7 +16,7 @@ from hub.web.asking import (
     take_flag,
     take_text,
 )
-from hub.web.hub_objects import SinkObject
+from hub.web.hub_objects import SinkObject, SlotObject
 from hub.web.problems import not_found
 from hub.web.seeing import look, respond_whole
 from hub.web.services import HubServices
@@ -38,6 +39,14 @@ async def show_sink(request: Request, name: str) -> Response:
     services = services_of(request)
     _known(services, name)
     return answer(_shown(services, await look(request), name))
+
+
+@router.get("/sinks/{name}/schedule", responses=gives(Listed[SlotObject]), openapi_extra=schedule.PARAMETERS)
+async def show_schedule(request: Request, name: str) -> Response:
+    """A day's plan of a sink that gives out rooms or other units; `?day=`, today in the hub's time zone."""
+    services = services_of(request)
+    _known(services, name)
+    return await schedule.answer(request, services, name)
 
 
 @router.post("/sinks/{name}/pause", responses=gives(SinkObject))

@@ -453,6 +453,33 @@ def upgrade() -> None:
         sa.Column("detail", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("source", "provider_id", name="pk_unconfirmed"),
     )
+    op.create_table(
+        "ledgers",
+        sa.Column("sink", TEXT, nullable=False),
+        sa.Column("terms", TEXT, nullable=False),
+        sa.Column("pools", DOCUMENT, nullable=False),
+        sa.Column("agreed_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("sink", name="pk_ledgers"),
+    )
+    op.create_table(
+        "ledger_entries",
+        sa.Column("sink", TEXT, nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("line", WHOLE, nullable=False),
+        sa.Column("start", MOMENT, nullable=False),
+        sa.Column("end", MOMENT, nullable=False),
+        sa.Column("busy_from", MOMENT, nullable=False),
+        sa.Column("busy_until", MOMENT, nullable=False),
+        sa.Column("needs", DOCUMENT, nullable=False),
+        sa.Column("units", DOCUMENT, nullable=False),
+        sa.Column("epoch", NUMBER, nullable=False),
+        sa.Column("position", WHOLE, nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("sink", "key", name="pk_ledger_entries"),
+    )
+    op.create_index("ix_ledger_entries_sink_busy_until", "ledger_entries", ["sink", "busy_until"])
+    op.create_index("ix_ledger_entries_state_sink", "ledger_entries", ["state", "sink"])
     if op.get_context().dialect.name == "postgresql":
         # A role that may not create schemas needs only that an administrator has made this one.
         if op.get_bind().scalar(sa.text("SELECT to_regnamespace('bookinghub')")) is None:
