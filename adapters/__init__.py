@@ -19,6 +19,7 @@ from adapters.api import (
 from adapters.config_types import TARGET, ConfigPath, Duration
 from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
 from adapters.http import Answer, HttpClient, Sorting
+from adapters.publishing import Document, Feed, Publication
 from adapters.registry import AdapterType, SimulatorType
 from adapters.templates import Allowing, Template, TemplateText, booking_fields, event_fields
 
@@ -33,10 +34,13 @@ __all__ = [
     "BookingMirror",
     "ConfigPath",
     "ContactMirror",
+    "Document",
     "Duration",
+    "Feed",
     "HttpClient",
     "Observed",
     "PermanentError",
+    "Publication",
     "Reactor",
     "Reading",
     "Receipt",

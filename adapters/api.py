@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.http import HttpClient
+from adapters.publishing import Feed, MemoryPublication, Publication
 from events.base import DomainEvent
 from events.contact import Contact
 from events.envelope import Envelope
@@ -88,7 +89,8 @@ class AdapterContext:
 
     `instance` is the name in the YAML, `epoch` rises when the log had to be recovered, `clock`
     returns an aware UTC time, `timeout` bounds one call to the outside. `http` sorts failures by what
-    the hub does about them; whoever made the context closes it.
+    the hub does about them; whoever made the context closes it. `publication` keeps what the hub itself
+    shows for this instance.
     """
 
     instance: str
@@ -99,6 +101,7 @@ class AdapterContext:
     timeout: timedelta = timedelta(seconds=30)
     log: Callable[..., None] = field(default=_no_log)
     http: HttpClient = field(default_factory=HttpClient)
+    publication: Publication = field(default_factory=MemoryPublication)
 
     def stamp(self, position: int) -> str:
         """The mark an object at the target carries, `<epoch>:<position>`; another epoch never blocks."""
@@ -163,6 +166,10 @@ class _Sink(ABC, Generic[SinkConfigT]):
 
     def target(self) -> str | None:
         """Names the outside object store, so that another calendar under the same name is another target."""
+        return None
+
+    def feed(self) -> Feed | None:
+        """How the hub shows what this sink publishes; None if its target is elsewhere."""
         return None
 
 

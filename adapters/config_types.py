@@ -1,4 +1,4 @@
-"""Field types for adapter configs beyond pydantic's own: durations, paths and addresses.
+"""Field types for adapter configs beyond pydantic's own: durations, paths, addresses and tokens in them.
 
 Values arrive as the text that stands in the YAML file; the type of the field decides what they mean.
 """
@@ -11,9 +11,17 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, JsonValue, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    JsonValue,
+    PlainSerializer,
+    SecretStr,
+    WithJsonSchema,
+)
 
 _DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)")
+_TOKEN = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")
 _LONGEST = timedelta(days=36500)
 _UNITS = {
     "d": timedelta(days=1),
@@ -91,6 +99,20 @@ def _is_loopback(host: str) -> bool:
     except ValueError:
         return host == "localhost"
 
+
+def _usable_token(token: SecretStr) -> SecretStr:
+    if not _TOKEN.fullmatch(token.get_secret_value()):
+        raise ValueError("stands in an address, so it must be letters, digits and -._~ only")
+    return token
+
+
+def empty_is_absent(value: object) -> object:
+    """An optional value from a variable that is set to nothing."""
+    return None if value == "" else value
+
+
+AddressToken = Annotated[SecretStr, AfterValidator(_usable_token)]
+"""A token that can stand in an address as it is."""
 
 Duration = Annotated[
     timedelta,
