@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.http import HttpClient
-from adapters.publishing import Feed, MemoryPublication, Publication
+from adapters.publishing import MemoryPublication, Publication
 from events.base import DomainEvent
 from events.contact import Contact
 from events.envelope import Envelope
@@ -166,10 +166,6 @@ class _Sink(ABC, Generic[SinkConfigT]):
 
     def target(self) -> str | None:
         """Names the outside object store, so that another calendar under the same name is another target."""
-        return None
-
-    def feed(self) -> Feed | None:
-        """How the hub shows what this sink publishes; None if its target is elsewhere."""
         return None
 
 

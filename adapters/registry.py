@@ -12,6 +12,7 @@ from typing import Any
 
 from adapters.api import BookingMirror, ContactMirror, Reactor, SinkConfig, Source, SourceConfig
 from adapters.errors import AdapterError
+from adapters.publishing import Feed
 from adapters.simulation import Simulation
 
 GROUP = "hub.adapters"
@@ -20,12 +21,16 @@ SIMULATORS = "hub.simulators"
 
 @dataclass(frozen=True, slots=True)
 class AdapterType:
-    """One outside system: a source, a sink, or both."""
+    """One outside system: a source, a sink, or both.
+
+    `feed` says by the sink's settings how the hub shows what it publishes, if its target is the hub.
+    """
 
     name: str
     summary: str
     source: type[Source[Any]] | None = None
     sink: type[BookingMirror[Any]] | type[ContactMirror[Any]] | type[Reactor[Any]] | None = None
+    feed: Callable[[Any], Feed] | None = None
 
     @property
     def source_config(self) -> type[SourceConfig] | None:

@@ -6,11 +6,28 @@ from datetime import timedelta
 from icalendar import Event, vDuration, vText
 
 from adapters.ical import EntryContent, new_calendar, read_content
+from adapters.ics_feed.config import IcsFeedConfig
+from adapters.publishing import Feed
 from events.state import Booking
 
-MEDIA_TYPE = "text/calendar; charset=utf-8"
-SUFFIX = ".ics"
 _END = "END:VCALENDAR\r\n"
+
+
+def feed_of(config: IcsFeedConfig) -> Feed:
+    """How the entries are shown together, and to whom."""
+
+    def render(entries: Sequence[str], audience: str | None) -> str:
+        name = f"{config.name}: {audience}" if audience else config.name
+        return calendar_text(entries, name=name, refresh=config.refresh)
+
+    tokens = (token for token in (config.token, config.previous_token) if token is not None)
+    return Feed(
+        tokens=tuple(token.get_secret_value() for token in tokens),
+        media_type="text/calendar; charset=utf-8",
+        suffix=".ics",
+        past=config.past,
+        render=render,
+    )
 
 
 def calendar_text(entries: Sequence[str], *, name: str, refresh: timedelta) -> str:
@@ -41,5 +58,4 @@ def shown_content(text: str) -> EntryContent:
 
 def audiences_of(booking: Booking) -> tuple[str, ...]:
     """The hosts in whose own feeds it stands, by mail address where they have one, else by id."""
-    names = (host.email.strip().lower() if host.email else host.id for host in booking.hosts)
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys((host.email or host.id).strip().lower() for host in booking.hosts))

@@ -7,15 +7,8 @@ from typing import Any
 from adapters.api import BookingMirror, Observed, Receipt
 from adapters.ical import EntryContent, EntryName, WantedEntry, entry_content, next_sequence
 from adapters.ics_feed.config import IcsFeedConfig
-from adapters.ics_feed.mapping import (
-    MEDIA_TYPE,
-    SUFFIX,
-    audiences_of,
-    calendar_text,
-    entry_text,
-    shown_content,
-)
-from adapters.publishing import Document, Feed
+from adapters.ics_feed.mapping import audiences_of, entry_text, shown_content
+from adapters.publishing import Document
 from events.state import Booking
 
 
@@ -27,16 +20,6 @@ class IcsFeedSink(BookingMirror[IcsFeedConfig]):
 
     def target(self) -> str:
         return f"feeds/{self.context.instance}"
-
-    def feed(self) -> Feed:
-        given = (self.config.token, self.config.previous_token)
-        return Feed(
-            tokens=tuple(token.get_secret_value() for token in given if token is not None),
-            media_type=MEDIA_TYPE,
-            suffix=SUFFIX,
-            past=self.config.past,
-            render=self._render,
-        )
 
     def preview(self, booking: Booking, part: str) -> dict[str, Any]:
         gone = booking.status == "cancelled" and self.config.on_cancel == "delete"
@@ -98,10 +81,6 @@ class IcsFeedSink(BookingMirror[IcsFeedConfig]):
     def _name(self, booking_id: str, part: str) -> EntryName:
         """The place is not the sink's name, so that a renamed sink keeps its entries."""
         return EntryName(self.context.installation_id, "feed", booking_id, part)
-
-    def _render(self, entries: Sequence[str], audience: str | None) -> str:
-        name = f"{self.config.name}: {audience}" if audience else self.config.name
-        return calendar_text(entries, name=name, refresh=self.config.refresh)
 
     def _receipt(self, shown: Document, *, detail: str) -> Receipt:
         return Receipt(
