@@ -12,7 +12,6 @@ is declared in `cannot` with a reason, which is printed.
 """
 
 from adapters.testing_mirrors import MirrorContract
-from adapters.testing_publications import PublishingSide
 from adapters.testing_reactors import ReactorContract
 from adapters.testing_samples import envelope_of, sample_booking, sample_events, sample_states
 from adapters.testing_simulators import SimulatedSide, SimulatorServer
@@ -22,7 +21,6 @@ from adapters.testing_sources import SourceContract
 __all__ = [
     "MirrorContract",
     "OtherSide",
-    "PublishingSide",
     "ReactorContract",
     "SimulatedSide",
     "SimulatorServer",

@@ -73,7 +73,7 @@ class Scene:
         def log(message: str, **fields: object) -> None:
             said.append(f"{message} {fields}")
 
-        publication: Publication = getattr(self.other, "publication", MemoryPublication())
+        publication: Publication | None = getattr(self.other, "publication", None)
         self.context = AdapterContext(
             instance="contract",
             installation_id="installation-contract",
@@ -83,7 +83,7 @@ class Scene:
             timeout=timedelta(seconds=5),
             log=log,
             http=HttpClient(timeout=timedelta(seconds=5), clock=lambda: NOW),
-            publication=publication,
+            publication=publication or MemoryPublication(),
         )
         self.clients.append(self.context.http)
         self.sink = self.make_sink(self.context)

@@ -13,10 +13,11 @@ from xml.etree.ElementTree import Element
 from icalendar import Calendar, Component, Event
 
 from adapters.caldav.answers import CALDAV
+from adapters.ical import POSITION
 from adapters.simulation import RefusedError
 
 MOST_BYTES = 100 * 1024
-_VOLATILE = frozenset(("SEQUENCE", "DTSTAMP", "LAST-MODIFIED"))
+_VOLATILE = frozenset(("SEQUENCE", "DTSTAMP", "LAST-MODIFIED", POSITION))
 
 
 @dataclass(slots=True)
