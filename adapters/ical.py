@@ -169,7 +169,7 @@ def read_content(event: Event) -> EntryContent:
         title=" ".join(text_of(event, "SUMMARY").split()),
         description=text_of(event, "DESCRIPTION").replace("\r\n", "\n").strip(),
         location=" ".join(text_of(event, "LOCATION").split()),
-        start=_time_of(event, "start"),
+        start=_time_of(event, "DTSTART"),
         end=_time_of(event, "end"),
         status=(text_of(event, "STATUS") or "CONFIRMED").lower(),
         show_as="free" if free else "busy",

@@ -95,10 +95,10 @@ class CalDavClient:
         answer = await self._call("GET", collection + name, allow={404, 410})
         if answer.status in (404, 410):
             return None
-        etag = answer.headers.get("etag")
+        data, etag = _whole(answer.content, answer.host), answer.headers.get("etag")
         if not etag:
             raise PermanentError(f"{answer.host} names no ETag, so nothing could be changed safely there")
-        return Stored(name, _strong(etag), _whole(answer.content, answer.host))
+        return Stored(name, _strong(etag), data)
 
     async def create(self, collection: str, name: str, content: bytes) -> Written:
         """Store a new entry; `stale` if there is one at this address."""

@@ -24,12 +24,14 @@ _VOLATILE = frozenset(("SEQUENCE", "DTSTAMP", "LAST-MODIFIED", POSITION))
 class Switches:
     """In what servers differ.
 
-    `etag` answers a PUT with an ETag; `rewrites` stores something else than was sent, and answers without
-    one; `strips` drops properties it does not know. `conflict` is the status of a UID that stands elsewhere,
+    `etag` answers a PUT with an ETag, `weak` calls every ETag weak, as a proxy that compresses does;
+    `rewrites` stores something else than was sent, and answers without one; `strips` drops properties it
+    does not know. `conflict` is the status of a UID that stands elsewhere,
     `names_conflict` whether the address is told. `searches` finds by property. `read_only` refuses writes.
     """
 
     etag: bool = True
+    weak: bool = False
     rewrites: bool = False
     strips: bool = False
     conflict: int = 409

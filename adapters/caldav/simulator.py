@@ -112,7 +112,7 @@ class Simulator(Simulation):
             return Reply(204)
         if request.method == "GET":
             found = calendars.get(calendar, name)
-            return Reply(200, found.data, "text/calendar; charset=utf-8", (("etag", found.etag),))
+            return Reply(200, found.data, "text/calendar; charset=utf-8", self._etag(found))
         stored, new = calendars.put(
             calendar,
             name,
@@ -121,7 +121,10 @@ class Simulator(Simulation):
             if_none_match=request.headers.get("if-none-match"),
         )
         as_sent = calendars.switches.etag and stored.data == request.body
-        return Reply(201 if new else 204, headers=(("etag", stored.etag),) if as_sent else ())
+        return Reply(201 if new else 204, headers=self._etag(stored) if as_sent else ())
+
+    def _etag(self, resource: Resource) -> tuple[tuple[str, str], ...]:
+        return (("etag", f"W/{resource.etag}" if self.calendars.switches.weak else resource.etag),)
 
     def _properties(self, calendar: str, *, deep: bool) -> Reply:
         entries = self.calendars.entries(calendar)
