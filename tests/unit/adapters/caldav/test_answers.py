@@ -9,7 +9,7 @@ COLLECTION = "https://dav.studio.example/calendars/team%40x/"
 RADICALE = b"""<?xml version='1.0' encoding='utf-8'?>
 <error xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><C:no-uid-conflict /></error>"""
 XANDIKOS = b"""<ns0:error xmlns:ns0="DAV:" xmlns:ns1="urn:ietf:params:xml:ns:caldav">
-<ns1:valid-calendar-data /><ns0:responsedescription>Not a valid calendar file</ns0:responsedescription></ns0:error>"""
+<ns1:valid-calendar-data /><ns0:responsedescription>Not valid</ns0:responsedescription></ns0:error>"""
 WITH_HREF = b"""<D:error xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><C:no-uid-conflict>
 <D:href>/calendars/team%40x/other.ics</D:href></C:no-uid-conflict></D:error>"""
 BOMB = b"""<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>
