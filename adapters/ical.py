@@ -15,18 +15,11 @@ from urllib.parse import quote, unquote
 from icalendar import Calendar, Component, Event
 
 from adapters.entry_texts import DESCRIPTION_LIMIT, EntryTexts, Mark, OnNoShow, entry_words
-from adapters.templates import cut
+from adapters.templates import cut, without_markup
 from events.state import Booking
 
 PRODUCT = "-//bookinghub//bookinghub//EN"
 MOST_SEQUENCE = 2**31 - 1
-
-_HARMLESS = str.maketrans(
-    {
-        "<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}",
-        ">": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
-    }
-)
 
 POSITION, INSTALLATION, BOOKING = "X-BOOKINGHUB-POSITION", "X-BOOKINGHUB-INSTALLATION", "X-BOOKINGHUB-BOOKING"
 PART, FINGERPRINT = "X-BOOKINGHUB-PART", "X-BOOKINGHUB-FINGERPRINT"
@@ -143,7 +136,10 @@ class WantedEntry:
 def entry_content(
     booking: Booking, texts: EntryTexts, *, on_no_show: OnNoShow, timezone: str
 ) -> EntryContent:
-    """What the entry of this booking shows, cancelled or not."""
+    """What the entry of this booking shows, cancelled or not.
+
+    A description is plain text, but some clients show it as HTML: what guests wrote must not be any.
+    """
     words = entry_words(booking, texts, on_no_show=on_no_show, timezone=timezone, escape=without_markup)
     return EntryContent(
         title=words.title,
@@ -155,11 +151,6 @@ def entry_content(
         show_as="free" if words.free else "busy",
         colour=COLOURS[words.mark],
     )
-
-
-def without_markup(text: str) -> str:
-    """The text with other signs for `<` and `>`: a description is plain text, but some clients show HTML."""
-    return text.translate(_HARMLESS)
 
 
 def read_content(event: Event) -> EntryContent:

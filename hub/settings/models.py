@@ -52,7 +52,7 @@ class HttpSettings(Section):
         ListenAddress("127.0.0.1", 8080), description="address and port of the API and of the webhooks"
     )
     webhook_listen: Listen | None = Field(
-        None, description="second address with webhooks and health only, the one to expose"
+        None, description="second address with webhooks, feeds and health only, the one to expose"
     )
 
 
