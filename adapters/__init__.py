@@ -20,6 +20,7 @@ from adapters.config_types import TARGET, ConfigPath, Duration
 from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
 from adapters.http import Answer, HttpClient, Sorting
 from adapters.ledger import Ledger, LedgerEntry, LedgerPage
+from adapters.publishing import Document, Feed, Publication
 from adapters.registry import AdapterType, SimulatorType
 from adapters.templates import Allowing, Template, TemplateText, booking_fields, event_fields
 
@@ -34,13 +35,16 @@ __all__ = [
     "BookingMirror",
     "ConfigPath",
     "ContactMirror",
+    "Document",
     "Duration",
+    "Feed",
     "HttpClient",
     "Ledger",
     "LedgerEntry",
     "LedgerPage",
     "Observed",
     "PermanentError",
+    "Publication",
     "Reactor",
     "Reading",
     "Receipt",

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from adapters.http import HttpClient
 from adapters.ledger import Ledger
 from adapters.ledger_in_memory import MemoryLedger
+from adapters.publishing import MemoryPublication, Publication
 from events.base import DomainEvent
 from events.contact import Contact
 from events.envelope import Envelope
@@ -91,7 +92,8 @@ class AdapterContext:
     `instance` is the name in the YAML, `epoch` rises when the log had to be recovered, `clock`
     returns an aware UTC time, `timeout` bounds one call to the outside. `http` sorts failures by what
     the hub does about them; whoever made the context closes it. `ledger` is this instance's own, for what
-    has no outside system; the hub's is in its store and outlives the process.
+    has no outside system, and `publication` keeps what the hub itself shows for it; the hub's are in its
+    store and outlive the process.
     """
 
     instance: str
@@ -103,6 +105,7 @@ class AdapterContext:
     log: Callable[..., None] = field(default=_no_log)
     http: HttpClient = field(default_factory=HttpClient)
     ledger: Ledger = field(default_factory=MemoryLedger)
+    publication: Publication = field(default_factory=MemoryPublication)
 
     def stamp(self, position: int) -> str:
         """The mark an object at the target carries, `<epoch>:<position>`; another epoch never blocks."""

@@ -1,4 +1,4 @@
-"""Field types for adapter configs beyond pydantic's own: durations and paths.
+"""Field types for adapter configs beyond pydantic's own: durations, paths, addresses and tokens in them.
 
 Values arrive as the text that stands in the YAML file; the type of the field decides what they mean.
 """
@@ -6,12 +6,22 @@ Values arrive as the text that stands in the YAML file; the type of the field de
 import os
 import re
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, JsonValue, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    JsonValue,
+    PlainSerializer,
+    SecretStr,
+    WithJsonSchema,
+)
 
 _DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)")
+_TOKEN = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")
 _LONGEST = timedelta(days=36500)
 _UNITS = {
     "d": timedelta(days=1),
@@ -70,6 +80,39 @@ def _from_its_folder(value: object) -> object:
         raise ValueError(f'"{value}": {error}') from error
     return Path(os.path.abspath(value.folder / path)) if isinstance(value, SourceText) else path
 
+
+def base_address(value: str) -> str:
+    """An address ending in a slash; what is secret goes unencrypted to loopback only."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is not an address; write https://host/path/")
+    if parts.username or parts.query or parts.fragment:
+        raise ValueError("takes neither a user, a query nor a fragment")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError("must be https; http is accepted on loopback only")
+    return value.rstrip("/") + "/"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _usable_token(token: SecretStr) -> SecretStr:
+    if not _TOKEN.fullmatch(token.get_secret_value()):
+        raise ValueError("stands in an address, so it must be letters, digits and -._~ only")
+    return token
+
+
+def empty_is_absent(value: object) -> object:
+    """An optional value from a variable that is set to nothing."""
+    return None if value == "" else value
+
+
+AddressToken = Annotated[SecretStr, AfterValidator(_usable_token)]
+"""A token that can stand in an address as it is."""
 
 Duration = Annotated[
     timedelta,

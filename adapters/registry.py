@@ -21,6 +21,7 @@ from adapters.api import (
     SourceConfig,
 )
 from adapters.errors import AdapterError
+from adapters.publishing import Feed
 from adapters.simulation import Simulation
 
 GROUP = "hub.adapters"
@@ -30,12 +31,16 @@ OTHER_SIDES = "hub.other_sides"
 
 @dataclass(frozen=True, slots=True)
 class AdapterType:
-    """One outside system: a source, a sink, or both."""
+    """One outside system: a source, a sink, or both.
+
+    `feed` says by the sink's settings how the hub shows what it publishes, if its target is the hub.
+    """
 
     name: str
     summary: str
     source: type[Source[Any]] | None = None
     sink: type[BookingMirror[Any]] | type[ContactMirror[Any]] | type[Reactor[Any]] | None = None
+    feed: Callable[[Any], Feed] | None = None
 
     @property
     def source_config(self) -> type[SourceConfig] | None:

@@ -47,6 +47,7 @@ _LINE_ENDS = re.compile("\r\n|[\r\x85\u2028\u2029\x0b\x0c]")
 _UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _JOINER = "\u200d"
+_ANGLES = str.maketrans({"<": "\u2039", ">": "\u203a"})
 
 
 class TemplateError(ValueError):
@@ -242,6 +243,11 @@ def clean(value: str, *, single_line: bool = False) -> str:
     """The text without control characters, changes of writing direction and half characters."""
     text = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", _UNWANTED.sub("", _LINE_ENDS.sub("\n", value)))
     return " ".join(text.split()) if single_line else text
+
+
+def without_markup(value: str) -> str:
+    """The text with other signs for `<` and `>`, which are read alike and mean nothing to a browser."""
+    return value.translate(_ANGLES)
 
 
 def cut(value: str, limit: int) -> str:

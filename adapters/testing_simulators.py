@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from adapters.publishing import Publication
 from adapters.simulation import Message, Receive, Send, Simulation
 
 START_SECONDS = 10.0
@@ -62,6 +63,7 @@ class SimulatedSide:
     def __init__(self, server: SimulatorServer, app: Simulation) -> None:
         server.app = app
         self.app = app
+        self.publication: Publication | None = getattr(app, "publication", None)
         self.url = server.url
         self._client = server.client
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 from adapters.api import AdapterContext, Receipt
 from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
 from adapters.http import HttpClient
+from adapters.publishing import MemoryPublication, Publication
 from adapters.testing_samples import GUEST_DATA, NOW
 
 RETRY_AFTER = timedelta(seconds=7)
@@ -29,7 +30,8 @@ class OtherSide(Protocol):
     `fail_next` takes a status, `disconnect` (no effect, connection dropped) or `truncated` (effect, cut
     answer); "429" names a wait of 7 s. `cut_off_after(n)` lets n more calls take effect, loses the
     reply of the last of them and lets nothing through until `restore`: what a killed process sees.
-    What only serves cases declared in `cannot` may be missing.
+    What only serves cases declared in `cannot` may be missing. One that stands in for the hub's own
+    memory of documents has a `publication`, which every process gets.
     """
 
     def fail_next(self, reason: str) -> None: ...
@@ -71,6 +73,7 @@ class Scene:
         def log(message: str, **fields: object) -> None:
             said.append(f"{message} {fields}")
 
+        publication: Publication | None = getattr(self.other, "publication", None)
         self.context = AdapterContext(
             instance="contract",
             installation_id="installation-contract",
@@ -80,6 +83,7 @@ class Scene:
             timeout=timedelta(seconds=5),
             log=log,
             http=HttpClient(timeout=timedelta(seconds=5), clock=lambda: NOW),
+            publication=publication or MemoryPublication(),
         )
         self.clients.append(self.context.http)
         self.sink = self.make_sink(self.context)

@@ -13,8 +13,9 @@ from typing import Any
 import structlog
 from sqlmodel import Session
 
-from adapters.api import AdapterContext, BookingMirror, ContactMirror, Reactor, Source
+from adapters.api import AdapterContext, BookingMirror, ContactMirror, Reactor, Sink, Source
 from adapters.http import HttpClient
+from adapters.publishing import Feed
 from adapters.registry import load_adapter
 from hub.clock import Clock
 from hub.delivery import RetryPolicy, RunningSink
@@ -37,6 +38,7 @@ from hub.store import installation
 from hub.store.database import Database
 from hub.store.ledger import StoreLedger
 from hub.store.migrate import migrate
+from hub.store.published import StoredPublication
 from hub.store.statements import insert_new
 from hub.store.tables import InstallationRow
 
@@ -165,33 +167,42 @@ def registration(entry: SinkSettings, *, start_position: int) -> SinkRegistratio
     )
 
 
-def build_sinks(
-    settings: Settings, database: Database, *, installation_id: str, epoch: int, clock: Clock
-) -> list[RunningSink]:
+def build_sinks(base: Foundation, *, installation_id: str, epoch: int) -> list[RunningSink]:
     """Every sink that is switched on, its adapter built for this epoch."""
     return [
         RunningSink(
             name=entry.name,
-            adapter=sink_class(entry)(
-                entry.config,
-                AdapterContext(
-                    instance=entry.name,
-                    installation_id=installation_id,
-                    clock=clock.now,
-                    epoch=epoch,
-                    timezone=settings.hub.timezone,
-                    timeout=entry.timeout,
-                    log=_adapter_log(entry.name),
-                    http=HttpClient(timeout=entry.timeout, clock=clock.now),
-                    ledger=StoreLedger(database, entry.name, clock=clock),
-                ),
-            ),
+            adapter=_adapter(base, entry, installation_id=installation_id, epoch=epoch),
             timeout=entry.timeout,
             retry=RetryPolicy(first=entry.retry.first, max=entry.retry.max, attempts=entry.retry.attempts),
         )
-        for entry in settings.sinks.values()
+        for entry in base.settings.sinks.values()
         if entry.enabled
     ]
+
+
+def build_feeds(settings: Settings) -> dict[str, Feed]:
+    """How every sink that publishes here is shown."""
+    declared = {
+        entry.name: load_adapter(entry.type).feed for entry in settings.sinks.values() if entry.enabled
+    }
+    return {name: feed(settings.sinks[name].config) for name, feed in declared.items() if feed is not None}
+
+
+def _adapter(base: Foundation, entry: SinkSettings, *, installation_id: str, epoch: int) -> Sink:
+    context = AdapterContext(
+        instance=entry.name,
+        installation_id=installation_id,
+        clock=base.clock.now,
+        epoch=epoch,
+        timezone=base.settings.hub.timezone,
+        timeout=entry.timeout,
+        log=_adapter_log(entry.name),
+        http=HttpClient(timeout=entry.timeout, clock=base.clock.now),
+        ledger=StoreLedger(base.database, entry.name, clock=base.clock),
+        publication=StoredPublication(base.database, entry.name),
+    )
+    return sink_class(entry)(entry.config, context)
 
 
 def sink_kinds(settings: Settings) -> Mapping[str, SinkKind]:

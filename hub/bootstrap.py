@@ -20,6 +20,7 @@ from sqlmodel import Session
 from events import Envelope
 from hub.assembly import (
     Foundation,
+    build_feeds,
     build_sinks,
     build_sources,
     foundation,
@@ -113,6 +114,7 @@ async def offline(config_paths: Sequence[Path]) -> AsyncIterator[HubServices]:
                 offline=True,
                 durable=_is_durable(settings),
                 rebuild=rebuilds.begin,
+                feeds=build_feeds(settings),
                 masked_config=lambda: effective(settings, configuration.root),
                 log_differences=lambda: base.opened.differences,
             )
@@ -224,6 +226,7 @@ class _Hub:
             url=url,
             durable=_is_durable(settings),
             webhook_app=self._webhook_app() if "web" in roles else None,
+            feeds=build_feeds(settings) if "web" in roles else {},
             reprocess=self._reprocess,
             rebuild=self._rebuilds.begin,
             stop=self._stop.set,
@@ -310,13 +313,7 @@ class _Hub:
             raise ConfigError("the store lost its identity while the hub ran")
         engine = DeliveryEngine(
             base.database,
-            build_sinks(
-                self._settings,
-                base.database,
-                installation_id=row.installation_id,
-                epoch=row.epoch,
-                clock=base.clock,
-            ),
+            build_sinks(base, installation_id=row.installation_id, epoch=row.epoch),
             base.clock,
             load_booking=current_booking,
             load_contact=current_contact,

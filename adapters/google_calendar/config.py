@@ -1,36 +1,15 @@
 """Settings of a Google Calendar sink."""
 
 import re
-from ipaddress import ip_address
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from adapters.api import SinkConfig
-from adapters.config_types import TARGET, ConfigPath
-from adapters.templates import Template, TemplateText
+from adapters.config_types import TARGET, ConfigPath, base_address
+from adapters.entry_texts import EntryTexts, OnCancel, OnNoShow
 
 GOOGLE = "https://www.googleapis.com/calendar/v3/"
-
-
-def _api_base(value: str) -> str:
-    """The address of the API, ending in a slash; a token goes unencrypted to loopback only."""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("is not an address; write https://host/calendar/v3/")
-    if parts.username or parts.query or parts.fragment:
-        raise ValueError("takes neither a user, a query nor a fragment")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ValueError("must be https; http is accepted on loopback only")
-    return value.rstrip("/") + "/"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _calendar_id(value: str) -> str:
@@ -61,23 +40,10 @@ class Credentials(BaseModel):
         return self
 
 
-class EntryTexts(BaseModel):
-    """What an entry says; a line of the description whose fields are all empty is left out."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    title: TemplateText = Template.parse("{meeting_type.name}: {attendees.names}")
-    description: TemplateText = Template.parse("{notes}\nMove or cancel: {reschedule_link}")
-    location: TemplateText = Template.parse("{link|location}")
-    show_as: Literal["free", "busy"] = Field(
-        "free", description="free: the time stays bookable; the provider writes its own, busy entry"
-    )
-
-
 class GoogleCalendarConfig(SinkConfig):
     """Keeps one entry per booking in a calendar, or one per host in each host's own calendar."""
 
-    base_url: Annotated[str, AfterValidator(_api_base)] = Field(GOOGLE, description="address of the API")
+    base_url: Annotated[str, AfterValidator(base_address)] = Field(GOOGLE, description="address of the API")
     credentials: Credentials
     calendar: Annotated[str, AfterValidator(_calendar_id)] | None = Field(
         None, description="id of the calendar; only with per: booking", json_schema_extra=TARGET
@@ -86,10 +52,8 @@ class GoogleCalendarConfig(SinkConfig):
         "booking", description="one entry, or one in the calendar of each host, named by mail address"
     )
     event: EntryTexts = EntryTexts()
-    on_cancel: Literal["delete", "mark"] = Field(
-        "delete", description="what a cancellation does to the entry"
-    )
-    on_no_show: Literal["mark", "keep"] = Field("mark", description="what a no-show does to the entry")
+    on_cancel: OnCancel = Field("delete", description="what a cancellation does to the entry")
+    on_no_show: OnNoShow = Field("mark", description="what a no-show does to the entry")
 
     @model_validator(mode="after")
     def _calendar_fits(self) -> Self:

@@ -5,24 +5,21 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from adapters.entry_texts import DESCRIPTION_LIMIT, Mark, entry_words
 from adapters.google_calendar.config import GoogleCalendarConfig
-from adapters.templates import Piece, Template, booking_fields, clean, cut
+from adapters.templates import cut
 from events.state import Booking
 
-TITLE_LIMIT = 1024
-LOCATION_LIMIT = 1024
-DESCRIPTION_LIMIT = 8192
 PROPERTY_LIMIT = 1024
-UNNAMED = "Booking"
 
-GRAPHITE, TANGERINE, TOMATO = "8", "6", "11"
-"""Colours of Google's fixed palette: cancelled, some missed it, all missed it."""
+COLOURS: Mapping[Mark, str | None] = {"none": None, "cancelled": "8", "some_absent": "6", "all_absent": "11"}
+"""Of Google's fixed palette: graphite, tangerine, tomato."""
 
 OWNED = frozenset(("status", "summary", "description", "location", "start", "end", "transparency", "colorId"))
 """Members of an entry that the hub decides; everything else on it is somebody else's and is kept."""
@@ -181,23 +178,6 @@ class Entry:
         )
 
 
-def is_newer(stamp: str | None, than: str) -> bool:
-    """Whether one stamp is a later position of the same epoch; another epoch never blocks."""
-    mine, theirs = _stamp_parts(than), _stamp_parts(stamp)
-    return mine is not None and theirs is not None and mine[0] == theirs[0] and theirs[1] > mine[1]
-
-
-def stamp_position(stamp: str | None) -> int:
-    """The position in a stamp; 0 if it is none of ours."""
-    parts = _stamp_parts(stamp)
-    return parts[1] if parts else 0
-
-
-def _stamp_parts(stamp: str | None) -> tuple[int, int] | None:
-    match = re.fullmatch(r"(\d{1,18}):(\d{1,18})", stamp or "")
-    return (int(match[1]), int(match[2])) if match else None
-
-
 def _moment(when: object) -> datetime | None:
     """The instant of a start or end, in whole seconds; None for a whole day or anything else."""
     text = when.get("dateTime") if isinstance(when, Mapping) else None
@@ -220,70 +200,26 @@ def _zone(name: object) -> ZoneInfo | None:
 
 def entry_body(booking: Booking, config: GoogleCalendarConfig, timezone: str) -> dict[str, Any]:
     """The owned members of the entry that shows this booking, cancelled or not."""
-    fields = booking_fields(booking, timezone)
-    texts = config.event
-    prefix, colour, line = _mark(booking, config)
-    title = texts.title.render(fields, limit=TITLE_LIMIT, single_line=True).strip(" :,-") or UNNAMED
-    description = "\n".join(filter(None, (line, _lines(texts.description, fields))))
-    location = texts.location.render(fields, limit=LOCATION_LIMIT, single_line=True)
-    free = texts.show_as == "free" or booking.status == "cancelled"
+    words = entry_words(
+        booking, config.event, on_no_show=config.on_no_show, timezone=timezone, escape=_escape
+    )
     body: dict[str, Any] = {
         "status": "confirmed",
-        "summary": cut(_flat(f"{prefix}{title}"), TITLE_LIMIT),
+        "summary": words.title,
         "start": _when(booking.start, timezone),
         "end": _when(booking.end, timezone),
-        "transparency": "transparent" if free else "opaque",
+        "transparency": "transparent" if words.free else "opaque",
     }
     optional = {
-        "description": _cut_escaped(description),
-        "location": cut(_flat(location), LOCATION_LIMIT),
-        "colorId": colour,
+        "description": _cut_escaped(words.description),
+        "location": words.location,
+        "colorId": COLOURS[words.mark],
     }
     return body | {name: value for name, value in optional.items() if value}
 
 
-def _mark(booking: Booking, config: GoogleCalendarConfig) -> tuple[str, str | None, str]:
-    """What the title begins with, the colour, and the first line of the description."""
-    if booking.status == "cancelled":
-        return "Cancelled: ", GRAPHITE, ""
-    if booking.no_show == "none" or config.on_no_show == "keep":
-        return "", None, ""
-    present = booking.present
-    missing = [attendee for attendee in present if attendee.no_show]
-    names = ", ".join(html.escape(clean(a.name, single_line=True), quote=False) for a in missing if a.name)
-    line = f"Did not show up: {names}" if names else ""
-    if len(missing) == len(present):
-        return "No-show: ", TOMATO, line
-    return f"No-show {len(missing)} of {len(present)}: ", TANGERINE, line
-
-
-def _lines(template: Template, fields: Mapping[str, object]) -> str:
-    """The text, escaped for Google's limited HTML, without the lines whose fields are all empty."""
-    lines = [line for line in _split(template.pieces) if not _only_empty_fields(line, fields)]
-    texts = (Template("", line).render(fields, escape=_escape, limit=DESCRIPTION_LIMIT) for line in lines)
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(texts)).strip()
-
-
-def _only_empty_fields(line: tuple[Piece, ...], fields: Mapping[str, object]) -> bool:
-    values = tuple(piece for piece in line if not isinstance(piece, str))
-    return bool(values) and not Template("", values).render(fields).strip()
-
-
-def _split(pieces: Iterable[Piece]) -> Iterable[tuple[Piece, ...]]:
-    line: list[Piece] = []
-    for piece in pieces:
-        if not isinstance(piece, str):
-            line.append(piece)
-            continue
-        first, *rest = piece.split("\n")
-        line.append(first)
-        for following in rest:
-            yield tuple(line)
-            line = [following]
-    yield tuple(line)
-
-
 def _escape(value: str) -> str:
+    """Text for Google's limited HTML."""
     return html.escape(value, quote=False)
 
 
@@ -292,10 +228,6 @@ def _cut_escaped(text: str) -> str:
     if len(text) <= DESCRIPTION_LIMIT:
         return text
     return _CUT_ENTITY.sub("", cut(text, DESCRIPTION_LIMIT))
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _when(moment: datetime, timezone: str) -> dict[str, str]:

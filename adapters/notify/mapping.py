@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from adapters.notify.config import NotifyConfig
-from adapters.templates import cut, event_fields
+from adapters.templates import cut, event_fields, without_markup
 from events.envelope import Envelope
 
 VALUE_LIMIT = 300
@@ -20,7 +20,6 @@ TITLE_LIMIT, BODY_LIMIT = 250, 2000
 _WORD_JOINER = "\u2060"
 _MENTION = re.compile(r"@(?=everyone|here|channel|all\b)|(?<![\w.+-])@(?!\u2060)", re.IGNORECASE)
 _HIDDEN_LINK = re.compile(r"\](?=[(\[])")
-_ANGLES = str.maketrans({"<": "\u2039", ">": "\u203a"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +48,5 @@ def harmless(text: str) -> str:
     No `<...>` is left (HTML, `<!channel>`), `@` mentions nobody, and no address hides behind other words;
     a mail address stays one.
     """
-    text = _MENTION.sub("@" + _WORD_JOINER, text.translate(_ANGLES))
+    text = _MENTION.sub("@" + _WORD_JOINER, without_markup(text))
     return _HIDDEN_LINK.sub("]" + _WORD_JOINER, text)

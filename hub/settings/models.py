@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-from adapters.config_types import ConfigPath, Duration
+from adapters.config_types import AddressToken, ConfigPath, Duration, empty_is_absent
 from hub.errors import Problem
 from hub.settings.values import (
     HttpUrl,
@@ -22,8 +22,6 @@ from hub.settings.values import (
     Prefix,
     StoreUrl,
     TimeZone,
-    WebhookToken,
-    empty_is_absent,
 )
 
 
@@ -54,7 +52,7 @@ class HttpSettings(Section):
         ListenAddress("127.0.0.1", 8080), description="address and port of the API and of the webhooks"
     )
     webhook_listen: Listen | None = Field(
-        None, description="second address with webhooks and health only, the one to expose"
+        None, description="second address with webhooks, feeds and health only, the one to expose"
     )
 
 
@@ -118,10 +116,10 @@ class LoggingSettings(Section):
 class WebhookSettings(Section):
     """The door for a source's webhooks."""
 
-    token: WebhookToken = Field(
+    token: AddressToken = Field(
         description="last part of the webhook's address, which keeps strangers out; 16 characters or more"
     )
-    previous_token: Annotated[WebhookToken | None, BeforeValidator(empty_is_absent)] = Field(
+    previous_token: Annotated[AddressToken | None, BeforeValidator(empty_is_absent)] = Field(
         None, description="token that is still accepted while the provider is changed to the new one"
     )
 

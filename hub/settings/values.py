@@ -7,11 +7,10 @@ from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 from adapters.config_types import SourceText
 
-_TOKEN = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/]+):([0-9]{1,5})")
 
 
@@ -50,18 +49,6 @@ def known_timezone(name: str) -> str:
 def _timezones() -> frozenset[str]:
     """Reading them opens some 600 files, so only a wrong name leads here."""
     return frozenset(available_timezones())
-
-
-def usable_token(token: SecretStr) -> SecretStr:
-    """A token that can stand in an address as it is."""
-    if not _TOKEN.fullmatch(token.get_secret_value()):
-        raise ValueError("stands in the webhook's address, so it must be letters, digits and -._~ only")
-    return token
-
-
-def empty_is_absent(value: object) -> object:
-    """An optional value from a variable that is set to nothing."""
-    return None if value == "" else value
 
 
 def http_url(value: str) -> str:
@@ -110,7 +97,6 @@ Listen = Annotated[
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string", "format": "listen-address"}),
 ]
-WebhookToken = Annotated[SecretStr, AfterValidator(usable_token)]
 TimeZone = Annotated[str, AfterValidator(known_timezone)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 NatsUrl = Annotated[str, AfterValidator(nats_url)]

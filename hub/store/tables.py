@@ -448,3 +448,22 @@ class LedgerEntryRow(Row, table=True):
     epoch: int = 1
     position: int = Field(sa_type=Whole)
     since: datetime = Field(sa_type=UtcDateTime)
+
+
+class PublishedRow(Row, table=True):
+    """One item of a feed the hub serves itself; withdrawn, it has no content and keeps older states out."""
+
+    __tablename__ = "published"
+    __table_args__ = (Index(None, "sink", "ends_at"),)
+
+    sink: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    part: str = Field(primary_key=True)
+    content: str | None = None
+    audiences: list[Any] = Field(default_factory=list, sa_type=JsonDocument)
+    fingerprint: str | None = None
+    ends_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    sequence: int = Field(default=0, sa_type=Whole)
+    epoch: int = 1
+    position: int = Field(default=0, sa_type=Whole)
+    changed_at: datetime = Field(sa_type=UtcDateTime)

@@ -1,4 +1,4 @@
-"""The web application of one hub: the door, health, metrics, the API and its description."""
+"""The web application of one hub: the door, feeds, health, metrics, the API and its description."""
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.errors import LogError, StoreError
-from hub.web import docs_page, health, metrics
+from hub.web import docs_page, feeds, health, metrics
 from hub.web.acting import API, services_of
 from hub.web.api import (
     bookings,
@@ -67,14 +67,16 @@ def build_app(services: HubServices) -> ASGIApp:
     api.state.fact_counts = FactCounts()
     for router in ROUTERS:
         api.include_router(router, prefix=API)
-    api.router.routes.extend(health.ROUTES)
+    api.router.routes.extend((*health.ROUTES, *feeds.ROUTES))
     _add_pages(api)
     return _with_door(services, Edge(api))
 
 
 def build_webhook_app(services: HubServices) -> ASGIApp:
-    """What is served on `http.webhook_listen`, the port to expose: the door and health, nothing else."""
-    app = Starlette(routes=list(health.ROUTES), exception_handlers=dict.fromkeys(_HANDLED, answer))
+    """What is served on `http.webhook_listen`, the port to expose: the door, feeds and health."""
+    app = Starlette(
+        routes=[*health.ROUTES, *feeds.ROUTES], exception_handlers=dict.fromkeys(_HANDLED, answer)
+    )
     app.state.services = services
     return _with_door(services, Edge(app))
 

@@ -84,7 +84,11 @@ class SinkStatus(Shown):
 
 
 class SinkObject(SinkStatus):
-    """A sink with what the hub remembers of it."""
+    """A sink with what the hub remembers of it.
+
+    One that publishes has an `address`, and where it is shown alone `addresses` by host; the tokens in
+    them are shown to those who may act.
+    """
 
     name: str
     kind: Literal["booking", "contact", "reactor"] | None
@@ -94,6 +98,8 @@ class SinkObject(SinkStatus):
     reason: str | None
     since: Moment | None
     target: str | None
+    address: str | None = None
+    addresses: dict[str, str] | None = None
 
 
 class SlotObject(Shown):

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from starlette.types import ASGIApp
 
+from adapters.publishing import Feed
 from events.envelope import Envelope
 from hub.clock import Clock
 from hub.settings.models import Settings
@@ -82,7 +83,8 @@ def _nothing() -> None:
 class HubServices:
     """One hub as the web sees it.
 
-    `sink_kinds` says of each sink that is switched on what it follows. `webhook_app` is the door itself
+    `sink_kinds` says of each sink that is switched on what it follows, `feeds` how those that publish are
+    shown. `webhook_app` is the door itself
     (None where no role serves it). `offline`: no hub runs, only reading and rebuilding are allowed.
     `wake_deliveries` is called after rows became due or a sink was resumed. `log_differences` and
     `reader_problem` are asked at each status, and `position_verified`: whether the reader has proven that the
@@ -106,6 +108,7 @@ class HubServices:
     rebuild: Rebuild | None = None
     stop: Callable[[], None] | None = None
     wake_deliveries: Callable[[], None] = _nothing
+    feeds: Mapping[str, Feed] = field(default_factory=dict)
     masked_config: Callable[[], Mapping[str, Any]] = dict
     log_differences: Callable[[], Sequence[str]] = tuple
     reader_problem: Callable[[], str | None] = lambda: None

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hub.delivery import operations
-from hub.web import schedule
+from hub.web import feeds, schedule
 from hub.web.acting import HubRoute, caller_of, services_of
 from hub.web.asking import (
     Listed,
@@ -35,10 +35,16 @@ async def list_sinks(request: Request) -> Response:
 
 @router.get("/sinks/{name}", responses=gives(SinkObject))
 async def show_sink(request: Request, name: str) -> Response:
-    """One sink."""
+    """One sink; who may act sees the whole addresses of a feed, tokens included."""
     services = services_of(request)
     _known(services, name)
-    return answer(_shown(services, await look(request), name))
+    masked = not caller_of(request).may("operate")
+    sink = _shown(services, await look(request), name)
+    where = {
+        "address": feeds.address(services, name, masked=masked),
+        "addresses": await feeds.addresses(services, name, masked=masked),
+    }
+    return answer(sink.model_copy(update=where))
 
 
 @router.get("/sinks/{name}/schedule", responses=gives(Listed[SlotObject]), openapi_extra=schedule.PARAMETERS)
@@ -106,5 +112,6 @@ def _shown(services: HubServices, seen: Situation, name: str) -> SinkObject:
             "reason": row.reason if row else None,
             "since": row.since if row else None,
             "target": row.target if row else None,
+            "address": feeds.address(services, name, masked=True),
         }
     )

@@ -122,9 +122,14 @@ class World:
         return list(facts)
 
     async def record(self, facts: Iterable[BookingEvent]) -> list[Envelope]:
-        """Append to the log and read it, as the reader does: one transaction for all."""
+        """Append to the log and read it."""
+        new = envelopes(facts, first_position=len(self.log) + 1, recorded_at=self.clock.now())
+        await self.read(new)
+        return new
+
+    async def read(self, new: list[Envelope]) -> None:
+        """Take these from the end of the log, as the reader does: one transaction for all."""
         now = self.clock.now()
-        new = envelopes(facts, first_position=len(self.log) + 1, recorded_at=now)
         self.log.extend(new)
 
         def read(session: Session) -> None:
@@ -146,7 +151,6 @@ class World:
             await self.db.write(read)
             for engine in self.engines:
                 engine.wake()
-        return new
 
     async def hold(self, sink: str, key: str, part: str, receipt: Receipt) -> None:
         """The target holds this since an earlier process."""

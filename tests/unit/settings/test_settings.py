@@ -183,7 +183,7 @@ def test_a_url_makes_nats_foreign(tmp_path: Path) -> None:
         (
             "sources: {front: {webhook: {token: a/b}}}",
             "sources.front.webhook.token",
-            "stands in the webhook's",
+            "stands in an address",
         ),
         ("sources: {front: {type: ~}}", "sources.front.type", "missing; adapter type"),
         ("sources: {front: {name: x}}", "sources.front.name", "unknown key"),

@@ -11,6 +11,8 @@ INVENTED = {
     "MEETERGO_WEBHOOK_TOKEN": "an-invented-token-of-some-length",
     "BOOKINGHUB_NATS_PASSWORD": "invented",
     "BOOKINGHUB_DB_PASSWORD": "invented",
+    "CALDAV_PASSWORD": "an-invented-password",
+    "FEED_TOKEN": "an-invented-token-of-a-feed",
     "TEAM_CHAT_URL": "json://127.0.0.1/invented",
     "BACKEND_WEBHOOK_SECRET": "whsec_aW52ZW50ZWQtYnl0ZXMtb2YtYS1zZWNyZXQ=",
 }

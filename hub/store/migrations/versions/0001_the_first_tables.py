@@ -480,6 +480,22 @@ def upgrade() -> None:
     )
     op.create_index("ix_ledger_entries_sink_busy_until", "ledger_entries", ["sink", "busy_until"])
     op.create_index("ix_ledger_entries_state_sink", "ledger_entries", ["state", "sink"])
+    op.create_table(
+        "published",
+        sa.Column("sink", TEXT, nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("part", TEXT, nullable=False),
+        sa.Column("content", TEXT, nullable=True),
+        sa.Column("audiences", DOCUMENT, nullable=False),
+        sa.Column("fingerprint", TEXT, nullable=True),
+        sa.Column("ends_at", MOMENT, nullable=True),
+        sa.Column("sequence", WHOLE, nullable=False),
+        sa.Column("epoch", NUMBER, nullable=False),
+        sa.Column("position", WHOLE, nullable=False),
+        sa.Column("changed_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("sink", "key", "part", name="pk_published"),
+    )
+    op.create_index("ix_published_sink_ends_at", "published", ["sink", "ends_at"])
     if op.get_context().dialect.name == "postgresql":
         # A role that may not create schemas needs only that an administrator has made this one.
         if op.get_bind().scalar(sa.text("SELECT to_regnamespace('bookinghub')")) is None:
