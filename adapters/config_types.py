@@ -1,4 +1,4 @@
-"""Field types for adapter configs beyond pydantic's own: durations and paths.
+"""Field types for adapter configs beyond pydantic's own: durations, paths and addresses.
 
 Values arrive as the text that stands in the YAML file; the type of the field decides what they mean.
 """
@@ -6,10 +6,12 @@ Values arrive as the text that stands in the YAML file; the type of the field de
 import os
 import re
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, JsonValue, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, JsonValue, PlainSerializer, WithJsonSchema
 
 _DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 _LONGEST = timedelta(days=36500)
@@ -71,6 +73,25 @@ def _from_its_folder(value: object) -> object:
     return Path(os.path.abspath(value.folder / path)) if isinstance(value, SourceText) else path
 
 
+def api_address(value: str) -> str:
+    """The address of an API without a slash at its end; a token goes unencrypted to loopback only."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is not an address; write https://host/path")
+    if parts.username or parts.query or parts.fragment:
+        raise ValueError("takes neither a user, a query nor a fragment")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError("must be https; http is accepted on loopback only")
+    return value.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
@@ -84,6 +105,8 @@ ConfigPath = Annotated[
 ]
 """A path that counts from the YAML file it stands in."""
 
+ApiAddress = Annotated[str, AfterValidator(api_address)]
+"""Where an API that is called with a token begins."""
 
 TARGET: dict[str, JsonValue] = {"x-target": True}
 """As `Field(json_schema_extra=TARGET)`: what a sink writes to; two sinks on one target get a warning."""

@@ -1,36 +1,20 @@
 """Settings of a Google Calendar sink."""
 
 import re
-from ipaddress import ip_address
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from adapters.api import SinkConfig
-from adapters.config_types import TARGET, ConfigPath
+from adapters.config_types import TARGET, ConfigPath, api_address
 from adapters.templates import Template, TemplateText
 
 GOOGLE = "https://www.googleapis.com/calendar/v3/"
 
 
 def _api_base(value: str) -> str:
-    """The address of the API, ending in a slash; a token goes unencrypted to loopback only."""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("is not an address; write https://host/calendar/v3/")
-    if parts.username or parts.query or parts.fragment:
-        raise ValueError("takes neither a user, a query nor a fragment")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ValueError("must be https; http is accepted on loopback only")
-    return value.rstrip("/") + "/"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    """The address of the API, ending in a slash."""
+    return api_address(value) + "/"
 
 
 def _calendar_id(value: str) -> str:

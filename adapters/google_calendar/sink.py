@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from adapters.api import AdapterContext, BookingMirror, Receipt
 from adapters.google_calendar.client import CalendarClient
 from adapters.google_calendar.config import GoogleCalendarConfig
-from adapters.google_calendar.mapping import Entry, EntryKey, Wanted, entry_body, is_newer, stamp_position
+from adapters.google_calendar.mapping import Entry, EntryKey, Wanted, entry_body
 from adapters.google_calendar.upkeep import Held, Shown, Upkeep
+from adapters.stamps import is_newer, stamp_position
 from events.state import Booking
 
 

@@ -12,7 +12,8 @@ from typing import Literal
 
 from adapters.errors import TransientError
 from adapters.google_calendar.client import Answer, CalendarClient
-from adapters.google_calendar.mapping import Entry, EntryKey, Wanted, is_newer
+from adapters.google_calendar.mapping import Entry, EntryKey, Wanted
+from adapters.stamps import is_newer
 
 ROUNDS = 4
 """How often a write is repeated on fresh knowledge before the hub waits and tries again."""

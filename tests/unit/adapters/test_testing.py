@@ -192,7 +192,7 @@ class TestShelfMirror(MirrorContract):
         (ForgetfulMirror, "test_repeated_with_or_without_receipts_it_changes_nothing"),
         (ForgetfulMirror, "test_a_lost_reply_has_no_second_effect"),
         (ForgetfulMirror, "test_killed_between_any_two_calls_it_converges"),
-        (ForgetfulMirror, "test_killed_while_creating_a_later_cancellation_leaves_no_stray"),
+        (ForgetfulMirror, "test_killed_while_creating_the_last_state_leaves_no_stray"),
         (OverwritingMirror, "test_an_older_position_never_overwrites_a_newer"),
         (StubbornMirror, "test_another_epoch_never_blocks"),
         (SwallowingMirror, "test_failures_that_pass_are_transient"),

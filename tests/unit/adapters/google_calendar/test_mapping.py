@@ -14,8 +14,6 @@ from adapters.google_calendar.mapping import (
     EntryKey,
     Wanted,
     entry_body,
-    is_newer,
-    stamp_position,
 )
 from adapters.testing import sample_booking, sample_states
 from events import Attendee, Booking
@@ -265,25 +263,3 @@ def test_additions_of_others_are_noticed(changes: dict[str, Any], foreign: bool)
 @pytest.mark.parametrize("answer", ['{"id": "cut', None, [], {}, {"id": 5}], ids=str)
 def test_an_answer_that_is_no_entry_is_none(answer: object) -> None:
     assert Entry.read(answer) is None
-
-
-@pytest.mark.parametrize(
-    ("there", "own", "newer"),
-    [
-        ("1:12", "1:11", True),
-        ("1:11", "1:11", False),
-        ("1:9", "1:10", False),
-        ("2:12", "1:11", False),
-        ("1:12", "2:11", False),
-        (None, "1:11", False),
-        ("", "1:11", False),
-        ("1:x", "1:11", False),
-    ],
-)
-def test_only_a_later_position_of_the_same_epoch_is_newer(there: str | None, own: str, newer: bool) -> None:
-    assert is_newer(there, own) is newer
-
-
-def test_the_position_of_a_stamp_is_read() -> None:
-    assert stamp_position("3:412") == 412
-    assert stamp_position(None) == 0
