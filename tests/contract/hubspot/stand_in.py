@@ -1,6 +1,6 @@
 """Our own stand-in for HubSpot, served over HTTP, and driven over HTTP as well."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -13,6 +13,7 @@ from adapters.hubspot.sink import HubSpotSink
 from adapters.testing import SimulatedSide, SimulatorServer
 
 OWN = ("hub_contact", "hub_position")
+NOON = datetime(2026, 10, 20, 10, 0, tzinfo=UTC)
 
 
 class Account(SimulatedSide):
@@ -43,6 +44,13 @@ class Account(SimulatedSide):
     def forget_property(self, name: str, of: str = "contacts") -> None:
         self._client.post("/_forget", json={"object": of, "property": name}).raise_for_status()
 
+    def see_late(self) -> None:
+        """From now on search shows what it knows already, until it catches up."""
+        self._client.post("/_switches", json={"stale_search": True}).raise_for_status()
+
+    def catch_up(self) -> None:
+        self._client.post("/_reindex").raise_for_status()
+
     def contacts(self) -> dict[str, dict[str, Any]]:
         """What is on each contact, by its main address."""
         return {
@@ -71,5 +79,11 @@ def sink_on(account: Account, context: AdapterContext, **contact: Any) -> HubSpo
     return HubSpotSink(settings(account, **contact), context)
 
 
-def day(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d")
+def context() -> AdapterContext:
+    return AdapterContext(
+        instance="crm",
+        installation_id="installation-1",
+        clock=lambda: NOON,
+        timezone="Europe/Berlin",
+        timeout=timedelta(seconds=5),
+    )
