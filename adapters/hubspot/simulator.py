@@ -19,13 +19,14 @@ from typing import Any
 from adapters.errors import AdapterError, AuthError
 from adapters.hubspot.config import HubSpotConfig
 from adapters.hubspot.mapping import Definition, definitions
-from adapters.hubspot.simulated import MEETING_TO_CONTACT, MOST_INPUTS, Portal
+from adapters.hubspot.simulated import MEETING_TO_CONTACT, MOST_INPUTS, Portal, Record
 from adapters.hubspot.simulated_properties import GROUPS, InvalidValuesError
 from adapters.registry import SimulatorType
 from adapters.simulation import RefusedError, Reply, Request, Simulation, json_reply
 
 TOKEN = "pat-made-up-of-the-stand-in"  # noqa: S105 - opens the stand-in only
 PORTAL = 4711
+IDENTITY, MARK = "hub_contact", "hub_position"
 PROPERTIES = {
     "hub_booking_count": "{contact.booking_count}",
     "hub_reschedule_count": "{contact.reschedule_count}",
@@ -94,16 +95,23 @@ class Simulator(Simulation):
         return Reply(refusal.status, json.dumps(body).encode(), headers=(*_LIMITS, *headers))
 
     def objects(self) -> Mapping[str, Any]:
-        """Every object by kind and id, with what a user sees on it; blank properties are not to be seen."""
-        portal = self.portal
+        """Every object with what a user sees on it, by what tells it apart; without the mark of the state."""
         return {
-            f"{kind}/{record.id}": {
-                **{name: value for name, value in record.properties.items() if value},
-                **({"contacts": self._contacts_of(record.id)} if kind == "meetings" else {}),
+            f"{kind}/{self._name(kind, record)}": {
+                **{name: value for name, value in record.properties.items() if value and name != MARK},
+                **({"contacts": self._tied(record.id)} if kind == "meetings" else {}),
             }
             for kind in GROUPS
-            for record in portal.records(kind)
+            for record in self.portal.records(kind)
         }
+
+    def _name(self, kind: str, record: Record) -> str:
+        names = ("email",) if kind == "contacts" else self.portal.kind(kind).unique()
+        return next(filter(None, (record.properties.get(name) for name in names)), record.id)
+
+    def _tied(self, meeting: str) -> list[str]:
+        contacts = (self.portal.find("contacts", contact) for contact in self._contacts_of(meeting))
+        return sorted(self._name("contacts", contact) for contact in contacts)
 
     def control(self, request: Request) -> Reply | None:
         match (request.method, request.path[0]):
@@ -238,6 +246,7 @@ simulator = SimulatorType(
     config=config,
     secrets=(TOKEN,),
     forbidden=FORBIDDEN,
+    left_behind=lambda seen: {key: _without_ours(shown) for key, shown in seen.items()},
 )
 
 _ACCOUNT = {
@@ -303,10 +312,15 @@ def _associated(body: Mapping[str, Any]) -> list[str]:
     return wanted
 
 
+def _without_ours(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """A contact is the company's own: it stays, and what the hub wrote on it goes."""
+    return {name: value for name, value in shown.items() if name not in (IDENTITY, MARK, *PROPERTIES)}
+
+
 def _timed(definition: Mapping[str, Any]) -> dict[str, Any]:
     then = "2026-01-01T00:00:00.000Z"
     return {**definition, "createdAt": then, "updatedAt": then}
 
 
-def _all(record: Any) -> dict[str, Any]:
+def _all(record: Record) -> dict[str, Any]:
     return {"id": record.id, "properties": record.properties}

@@ -85,11 +85,9 @@ class HubSpotSink(ContactMirror[HubSpotConfig]):
         wanted = self._wanted(contact.contact_id, stamp, contact)
         if contact.email is None and contact.booking_count:
             return await self._without_address(wanted, contact)
-        if receipt is not None and held and receipt.fingerprint == wanted.fingerprint:
-            data = _Memory(contact_id=contact.contact_id, stamp=stamp).model_dump()
-            detail = {"position": contact.position, "detail": "unchanged", "data": data}
-            return receipt.model_copy(update=detail)
-        shown = await self._upkeep.write_blindly(wanted) if is_newer(stamp, held) else None
+        shown = None
+        if receipt is not None and is_newer(stamp, held) and receipt.fingerprint != wanted.fingerprint:
+            shown = await self._upkeep.write_blindly(wanted)
         if shown is None:
             mail = (contact.email or "").strip() or None
             shown = await self._upkeep.show(wanted, mail=mail, create=self.config.contact.create)

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import pytest
 
 from adapters.api import AdapterContext
-from adapters.hubspot.simulator import PROPERTIES, TOKEN, simulator
+from adapters.hubspot.simulator import TOKEN, simulator
 from adapters.hubspot.sink import HubSpotSink
 from adapters.testing import ContactMirrorContract, SimulatorServer
-from tests.contract.hubspot.stand_in import OWN, Account, sink_on
+from tests.contract.hubspot.stand_in import Account, sink_on
 
 
 class TestHubSpot(ContactMirrorContract):
@@ -30,9 +30,4 @@ class TestHubSpot(ContactMirrorContract):
         return sink_on(self.account, context, **self.contact)
 
     def left_behind(self, seen: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The contact is the company's own; what the hub wrote on it is gone."""
-        ours = {*PROPERTIES, *OWN}
-        return {
-            key: {name: value for name, value in shown.items() if name not in ours}
-            for key, shown in seen.items()
-        }
+        return simulator.left_behind(seen)

@@ -59,16 +59,36 @@ async def test_a_known_contact_is_found_by_its_address_in_any_case(
     assert account.made() == ["contacts.read", "contacts.read", "contacts.update"]
 
 
-async def test_a_later_state_is_one_call_and_the_same_state_none(account: Account, sink: HubSpotSink) -> None:
+async def test_a_later_state_is_one_call(account: Account, sink: HubSpotSink) -> None:
     receipt = await sink.sync(BOOKED, "", None)
     account.forget_calls()
     receipt = await sink.sync(MISSED, "", receipt)
+    assert receipt is not None
+    assert (receipt.detail, receipt.position) == ("changed", 19)
     assert account.made() == ["contacts.update"]
-    later = MISSED.model_copy(update={"position": 50})
-    receipt = await sink.sync(later, "", receipt)
-    assert account.calls() == 1
+
+
+async def test_a_later_state_that_says_the_same_is_looked_up_and_not_written(
+    account: Account, sink: HubSpotSink
+) -> None:
+    receipt = await sink.sync(MISSED, "", None)
+    account.forget_calls()
+    receipt = await sink.sync(MISSED.model_copy(update={"position": 50}), "", receipt)
     assert receipt is not None
     assert (receipt.detail, receipt.position) == ("unchanged", 50)
+    assert account.made() == ["contacts.read"]
+
+
+async def test_a_state_that_comes_back_after_a_lost_reply_is_written(
+    account: Account, sink: HubSpotSink
+) -> None:
+    receipt = await walk(sink, BOOKED, MOVED)
+    account.lose_next_reply()
+    with pytest.raises(TransientError):
+        await sink.sync(MISSED, "", receipt)
+    assert account.contact(MAIL)["hub_no_show_count"] == "1"
+    await sink.sync(REVERTED, "", receipt)
+    assert account.contact(MAIL)["hub_no_show_count"] == "0"
 
 
 async def test_without_create_only_known_contacts_are_kept(account: Account, make: MakeSink) -> None:
