@@ -4,7 +4,7 @@ What `run` and `--offline` have in common; `hub.bootstrap` puts the moving parts
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -172,19 +172,8 @@ def build_sinks(
     return [
         RunningSink(
             name=entry.name,
-            adapter=sink_class(entry)(
-                entry.config,
-                AdapterContext(
-                    instance=entry.name,
-                    installation_id=installation_id,
-                    clock=clock.now,
-                    epoch=epoch,
-                    timezone=settings.hub.timezone,
-                    timeout=entry.timeout,
-                    log=_adapter_log(entry.name),
-                    http=HttpClient(timeout=entry.timeout, clock=clock.now),
-                    ledger=StoreLedger(database, entry.name, clock=clock),
-                ),
+            adapter=_adapter(
+                settings, entry, database, installation_id=installation_id, epoch=epoch, clock=clock
             ),
             timeout=entry.timeout,
             retry=RetryPolicy(first=entry.retry.first, max=entry.retry.max, attempts=entry.retry.attempts),
@@ -192,6 +181,49 @@ def build_sinks(
         for entry in settings.sinks.values()
         if entry.enabled
     ]
+
+
+async def prepare_sink(base: Foundation, name: str, *, dry_run: bool) -> Sequence[str]:
+    """What a target needs once, made through an adapter of its own: the working one may not be open yet."""
+    row = await base.database.read(installation.get)
+    if row is None:
+        raise ConfigError("the store lost its identity while the hub ran")
+    adapter = _adapter(
+        base.settings,
+        base.settings.sinks[name],
+        base.database,
+        installation_id=row.installation_id,
+        epoch=row.epoch,
+        clock=base.clock,
+    )
+    try:
+        return await adapter.prepare(dry_run=dry_run)
+    finally:
+        await adapter.close()
+        await adapter.context.http.aclose()
+
+
+def _adapter(
+    settings: Settings,
+    entry: SinkSettings,
+    database: Database,
+    *,
+    installation_id: str,
+    epoch: int,
+    clock: Clock,
+) -> BookingMirror[Any] | ContactMirror[Any] | Reactor[Any]:
+    context = AdapterContext(
+        instance=entry.name,
+        installation_id=installation_id,
+        clock=clock.now,
+        epoch=epoch,
+        timezone=settings.hub.timezone,
+        timeout=entry.timeout,
+        log=_adapter_log(entry.name),
+        http=HttpClient(timeout=entry.timeout, clock=clock.now),
+        ledger=StoreLedger(database, entry.name, clock=clock),
+    )
+    return sink_class(entry)(entry.config, context)
 
 
 def sink_kinds(settings: Settings) -> Mapping[str, SinkKind]:

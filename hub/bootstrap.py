@@ -24,6 +24,7 @@ from hub.assembly import (
     build_sources,
     foundation,
     kind_of,
+    prepare_sink,
     registration,
     sink_kinds,
 )
@@ -226,6 +227,7 @@ class _Hub:
             webhook_app=self._webhook_app() if "web" in roles else None,
             reprocess=self._reprocess,
             rebuild=self._rebuilds.begin,
+            prepare=partial(prepare_sink, base),
             stop=self._stop.set,
             wake_deliveries=self._wake_deliveries,
             masked_config=lambda: effective(configuration.settings, configuration.root),

@@ -74,6 +74,12 @@ class Rebuild(Protocol):
     async def __call__(self, *, verify: bool) -> str: ...
 
 
+class Prepare(Protocol):
+    """Makes what the target of a sink needs once, and names it; raises the adapter's error."""
+
+    async def __call__(self, name: str, *, dry_run: bool) -> Sequence[str]: ...
+
+
 def _nothing() -> None:
     """Nobody has to be told."""
 
@@ -104,6 +110,7 @@ class HubServices:
     offline: bool = False
     reprocess: Reprocess | None = None
     rebuild: Rebuild | None = None
+    prepare: Prepare | None = None
     stop: Callable[[], None] | None = None
     wake_deliveries: Callable[[], None] = _nothing
     masked_config: Callable[[], Mapping[str, Any]] = dict
