@@ -1,7 +1,7 @@
 """The wire to HubSpot's CRM: addresses of the dated API, and answers as objects of ours."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -67,9 +67,10 @@ class HubSpotClient:
         account, shown = self.account, quote(object_id, safe="")
         return f"https://{account.ui}/contacts/{account.portal}/record/{object_type_id}/{shown}"
 
-    async def get(self, kind: str, address: Address, properties: Iterable[str]) -> Found | None:
+    async def get(self, kind: str, address: Address, properties: Collection[str]) -> Found | None:
         """The object with these properties; None if there is none."""
-        params = {"properties": ",".join(properties)} | _id_property(address)
+        params = {"properties": ",".join(properties)} if properties else {}
+        params |= _id_property(address)
         answer = await self._call("GET", self._object(kind, address), params=params, allow={MISSING})
         return None if answer.status == MISSING else _found(answer)
 
@@ -109,8 +110,10 @@ class HubSpotClient:
 
     async def associate(self, kind: str, object_id: str, to_kind: str, to_id: str) -> None:
         """Show both objects on each other's pages; again is the same."""
-        one = self._object(kind, Address(object_id))
-        await self._call("PUT", f"{one}/associations/default/{to_kind}/{quote(to_id, safe='')}")
+        url = f"{self._object(kind, Address(object_id))}/associations/default/{to_kind}"
+        answer = await self._call("PUT", f"{url}/{quote(to_id, safe='')}", allow={MISSING})
+        if answer.status == MISSING:
+            raise TransientError(f"{answer.host}: one of two objects went away before they were tied")
 
     async def definition(self, kind: str, name: str) -> Mapping[str, Any] | None:
         """How a property is defined; None if there is none of this name."""

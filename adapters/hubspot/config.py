@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints,
 
 from adapters.api import SinkConfig
 from adapters.config_types import ApiAddress
-from adapters.templates import Allowing, Template
+from adapters.templates import Allowing, Template, TemplateText
 
 HUBSPOT = "https://api.hubapi.com"
 VERSION = "2026-09"
@@ -64,3 +64,54 @@ class HubSpotConfig(Connection):
     """Keeps counters on the contacts of one HubSpot account, found by their mail address."""
 
     contact: ContactSettings
+
+
+Outcome = Annotated[str, StringConstraints(pattern="^[A-Z][A-Z0-9_]{0,99}$")]
+"""The internal value of an outcome: HubSpot's own, or one the account has added."""
+
+
+class Outcomes(BaseModel):
+    """What a meeting's outcome says, for each attendee by themselves."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    booked: Outcome = Field("SCHEDULED", description="booked, and never moved")
+    moved: Outcome = Field("SCHEDULED", description="booked, and moved at least once; such as RESCHEDULED")
+    no_show: Outcome = Field("NO_SHOW", description="this attendee is marked as missing")
+    cancelled: Outcome = Field("CANCELED", description="the booking is cancelled, or this attendee has left")
+
+
+class MeetingSettings(BaseModel):
+    """What a meeting in HubSpot says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: TemplateText = Field(
+        Template.parse("{meeting_type.name|title|'Meeting'}"), description="one line, at most 255 characters"
+    )
+    body: TemplateText = Field(
+        Template.parse("{notes}"), description="text of the meeting; what guests wrote is escaped"
+    )
+    location: TemplateText = Field(
+        Template.parse("{location}"), description="one line, at most 255 characters"
+    )
+    outcomes: Outcomes = Outcomes()
+    position: PropertyName = Field(
+        "hub_position", description="property that says which state of the log a meeting shows"
+    )
+    identity: PropertyName = Field(
+        "hub_meeting", description="property with unique values that says which booking and attendee it is"
+    )
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        if self.position == self.identity:
+            raise ValueError("position and identity have to be two properties")
+        return self
+
+
+class HubSpotMeetingsConfig(Connection):
+    """Keeps one meeting for each attendee of a booking on the attendee's contact."""
+
+    create_contacts: bool = Field(True, description="whether a contact HubSpot does not know yet is made")
+    meeting: MeetingSettings = MeetingSettings()

@@ -70,6 +70,11 @@ class Wanted:
         name, value = self.identity
         return {**self.values, name: value, self.position: self.stamp}
 
+    def is_marked_on(self, found: "Found") -> bool:
+        """Whether the object carries the marks, which are written together with all the rest."""
+        name, value = self.identity
+        return found.get(name) == value and found.get(self.position) == self.stamp
+
     def is_said_by(self, found: "Found") -> bool:
         """Whether the object shows these values, whatever their notation."""
         return normalised(found.properties, self.kinds) == self.values
@@ -156,11 +161,12 @@ def _value(template: Template, fields: Mapping[str, object]) -> str:
     if kind_of(template) == "datetime":
         (name,) = template.fields
         moment = fields[name]
-        return _instant(moment) if isinstance(moment, datetime) else BLANK
+        return instant(moment) if isinstance(moment, datetime) else BLANK
     return cut(template.render(fields, limit=TEXT_LIMIT, single_line=True).strip(), TEXT_LIMIT)
 
 
-def _instant(moment: datetime) -> str:
+def instant(moment: datetime) -> str:
+    """A moment as HubSpot takes it, in whole seconds."""
     return moment.astimezone(UTC).replace(microsecond=0).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -175,7 +181,7 @@ def _normal(kind: Kind, text: str) -> str:
             return _day(value)
     elif kind == "datetime":
         with suppress(ValueError, OverflowError):
-            return _instant(_moment(value))
+            return instant(_moment(value))
     return value
 
 

@@ -11,16 +11,17 @@ them the routes of `adapters.simulation`:
 """
 
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from adapters.errors import AdapterError, AuthError
-from adapters.hubspot.config import HubSpotConfig
+from adapters.hubspot.config import HubSpotConfig, MeetingSettings
 from adapters.hubspot.mapping import Definition, definitions
+from adapters.hubspot.meeting_mapping import meeting_definitions
 from adapters.hubspot.simulated import MEETING_TO_CONTACT, MOST_INPUTS, Portal, Record
 from adapters.hubspot.simulated_properties import GROUPS, InvalidValuesError
+from adapters.hubspot.simulated_routes import objects_call, properties_call, route_of
 from adapters.registry import SimulatorType
 from adapters.simulation import RefusedError, Reply, Request, Simulation, json_reply
 
@@ -34,7 +35,6 @@ PROPERTIES = {
     "hub_last_no_show": "{contact.last_no_show_at:date}",
 }
 
-_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}(-beta)?")
 _CATEGORIES: Mapping[int, str] = {
     401: "INVALID_AUTHENTICATION",
     403: "MISSING_SCOPES",
@@ -46,23 +46,34 @@ _CATEGORIES: Mapping[int, str] = {
 }
 _LIMITS = (("x-hubspot-ratelimit-max", "190"), ("x-hubspot-ratelimit-interval-milliseconds", "10000"))
 
-Route = tuple[str, str, tuple[str, ...]]
-"""Area, kind of object, and what stands behind them in the path."""
-
 
 class Simulator(Simulation):
-    """The ASGI application. `tokens` are the accepted access tokens; None accepts any."""
+    """The ASGI application.
 
-    def __init__(self, portal: Portal, *, tokens: Collection[str] | None = None) -> None:
+    `tokens` are the accepted access tokens, None accepts any; `seen` names the kinds of objects to look at.
+    """
+
+    def __init__(
+        self,
+        portal: Portal,
+        *,
+        tokens: Collection[str] | None = None,
+        seen: Collection[str] = tuple(GROUPS),
+    ) -> None:
         super().__init__()
         self.portal = portal
         self._tokens = tokens
+        self._seen = seen
 
     def call_of(self, request: Request) -> str:
-        area, kind, rest = _route(request.path)
+        area, kind, rest = route_of(request.path)
         if area == "account":
             return "account"
-        call = _properties_call(request.method, rest) if area == "properties" else _call(request.method, rest)
+        call = (
+            properties_call(request.method, rest)
+            if area == "properties"
+            else objects_call(request.method, rest)
+        )
         if call is None:
             raise RefusedError(405, "", "Method Not Allowed")
         return f"{kind}.{call}"
@@ -101,7 +112,7 @@ class Simulator(Simulation):
                 **{name: value for name, value in record.properties.items() if value and name != MARK},
                 **({"contacts": self._tied(record.id)} if kind == "meetings" else {}),
             }
-            for kind in GROUPS
+            for kind in self._seen
             for record in self.portal.records(kind)
         }
 
@@ -129,7 +140,7 @@ class Simulator(Simulation):
         return json_reply({})
 
     async def perform(self, request: Request, call: str) -> Reply:
-        area, kind, rest = _route(request.path)
+        area, kind, rest = route_of(request.path)
         if area == "account":
             return json_reply(_ACCOUNT)
         act = call.partition(".")[2]
@@ -223,18 +234,29 @@ def prepared(portal: Portal, kind: str, needed: Iterable[Definition]) -> None:
         portal.kind(kind).define(definition.body(GROUPS[kind]))
 
 
-def create_app(*, tokens: Collection[str] | None = None, prepare: bool = True) -> Simulator:
-    """An account without contacts that has the properties of `config`."""
+def create_app(
+    *,
+    tokens: Collection[str] | None = None,
+    prepare: bool = True,
+    seen: Collection[str] = tuple(GROUPS),
+) -> Simulator:
+    """An account without contacts and meetings that has the properties both sinks need by their `config`."""
     portal = Portal(clock=lambda: datetime.now(UTC))
     if prepare:
-        settings = HubSpotConfig.model_validate(config("https://stand.in"))
-        prepared(portal, "contacts", definitions(settings.contact))
-    return Simulator(portal, tokens=tokens)
+        counters = HubSpotConfig.model_validate(config("https://stand.in"))
+        prepared(portal, "contacts", definitions(counters.contact))
+        prepared(portal, "meetings", meeting_definitions(MeetingSettings()))
+    return Simulator(portal, tokens=tokens, seen=seen)
 
 
 def config(url: str) -> dict[str, Any]:
-    """The adapter's settings for a stand-in at this address."""
+    """The settings of the counters for a stand-in at this address."""
     return {"base_url": url, "token": TOKEN, "contact": {"properties": PROPERTIES}}
+
+
+def meetings_config(url: str) -> dict[str, Any]:
+    """The settings of the meetings for a stand-in at this address."""
+    return {"base_url": url, "token": TOKEN}
 
 
 FORBIDDEN: Mapping[str, type[AdapterError]] = {"403 MISSING_SCOPES": AuthError, "403": AuthError}
@@ -249,6 +271,15 @@ simulator = SimulatorType(
     left_behind=lambda seen: {key: _without_ours(shown) for key, shown in seen.items()},
 )
 
+meetings = SimulatorType(
+    name="hubspot_meetings",
+    summary="the same account, looked at for its meetings",
+    create_app=lambda: create_app(tokens=[TOKEN], seen=["meetings"]),
+    config=meetings_config,
+    secrets=(TOKEN,),
+    forbidden=FORBIDDEN,
+)
+
 _ACCOUNT = {
     "portalId": PORTAL,
     "accountType": "STANDARD",
@@ -258,43 +289,6 @@ _ACCOUNT = {
     "dataHostingLocation": "eu1",
     "utcOffset": "+02:00",
 }
-
-
-def _route(path: tuple[str, ...]) -> Route:
-    """The same route for the dated and the older paths."""
-    match path:
-        case ("account-info", version, "details") if version == "v3" or _VERSION.fullmatch(version):
-            return "account", "", ()
-        case ("crm", "v3" | "v4", ("objects" | "properties") as area, kind, *rest):
-            return area, kind, tuple(rest)
-        case ("crm", ("objects" | "properties") as area, version, kind, *rest) if _VERSION.fullmatch(version):
-            return area, kind, tuple(rest)
-    raise RefusedError(404, "", "Not Found")
-
-
-def _properties_call(method: str, rest: tuple[str, ...]) -> str | None:
-    return {("GET", 0): "definitions", ("POST", 0): "define", ("GET", 1): "definition"}.get(
-        (method, len(rest))
-    )
-
-
-def _call(method: str, rest: tuple[str, ...]) -> str | None:
-    match (method, *rest):
-        case ("POST", "batch", "upsert"):
-            return "upsert"
-        case ("POST", ("search" | "merge") as named):
-            return named
-        case ("GET", _, "associations", "contacts"):
-            return "associations"
-        case ("PUT", _, "associations", "default", "contacts", _):
-            return "associate"
-        case ("POST",):
-            return "create"
-        case ("GET",):
-            return "list"
-        case (("GET" | "PATCH" | "DELETE") as verb, _):
-            return {"GET": "read", "PATCH": "update", "DELETE": "archive"}[verb]
-    return None
 
 
 def _values(body: Mapping[str, Any]) -> Mapping[str, Any]:

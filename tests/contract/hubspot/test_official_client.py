@@ -234,7 +234,7 @@ def test_a_meeting_is_tied_to_a_contact(client: HubSpot) -> None:
 def test_a_meeting_has_the_documented_outcomes(client: HubSpot) -> None:
     properties = client.crm.properties.core_api
     body = PropertyCreate(
-        name="hub_meeting",
+        name="own_meeting",
         label="Own",
         type="string",
         field_type="text",
@@ -245,7 +245,7 @@ def test_a_meeting_has_the_documented_outcomes(client: HubSpot) -> None:
     api = client.crm.objects.meetings.batch_api
 
     def put(outcome: str) -> Any:
-        one = MeetingInput(id="m-1", id_property="hub_meeting", properties={"hs_meeting_outcome": outcome})
+        one = MeetingInput(id="m-1", id_property="own_meeting", properties={"hs_meeting_outcome": outcome})
         return api.upsert(MeetingInputs(inputs=[one])).results[0]
 
     made = [put(outcome) for outcome in ("SCHEDULED", "COMPLETED", "RESCHEDULED", "NO_SHOW", "CANCELED")]

@@ -19,11 +19,12 @@ from adapters.http import HttpClient
 from adapters.hubspot.config import HubSpotConfig
 from adapters.hubspot.simulator import Simulator, config, create_app
 from adapters.hubspot.sink import HubSpotSink
-from events import BookingSnapshot
+from events import BookingSnapshot, ContactErased
 from events.derive import derive
 from hub.delivery import RunningSink
 from hub.store.database import Database
-from tests.factories import NOON, at, attendee, snapshot
+from tests.contract.projections.kit import recorded
+from tests.factories import NOON, at, attendee, contact_of, snapshot
 from tests.integration.delivery.world import World, eventually
 
 CRM = "crm"
@@ -132,4 +133,19 @@ async def test_the_address_is_corrected_after_the_numbers_were_shown(world: Worl
         TYPO: {"hub_booking_count": "0", "hub_no_show_count": "0"},
         RIGHT: {"hub_booking_count": "1", "hub_no_show_count": "1"},
     }
+    await crm.http.aclose()
+
+
+async def test_somebody_forgotten_has_no_numbers_any_more(world: World) -> None:
+    crm = Crm(world.context(CRM))
+    world.register(CRM, "contact")
+    await world.engine(RunningSink(CRM, crm.sink)).start()
+    await world.record(derive(None, LOOKS[0]))
+    await eventually(lambda: _is_done(world))
+    assert crm.counts()[TYPO]["hub_booking_count"] == "1"
+    forgotten = ContactErased(contact_id=contact_of("a1", TYPO), occurred_at=NOON)
+    await world.append([recorded(forgotten, len(world.log) + 1)])
+    await eventually(lambda: _is_done(world))
+    assert crm.app.objects() == {f"contacts/{TYPO}": {"email": TYPO}}
+    assert await world.receipts(CRM) == []
     await crm.http.aclose()

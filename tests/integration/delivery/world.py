@@ -122,9 +122,13 @@ class World:
         return list(facts)
 
     async def record(self, facts: Iterable[BookingEvent]) -> list[Envelope]:
+        """Append the facts of bookings to the log, and read them."""
+        now = self.clock.now()
+        return await self.append(envelopes(facts, first_position=len(self.log) + 1, recorded_at=now))
+
+    async def append(self, new: list[Envelope]) -> list[Envelope]:
         """Append to the log and read it, as the reader does: one transaction for all."""
         now = self.clock.now()
-        new = envelopes(facts, first_position=len(self.log) + 1, recorded_at=now)
         self.log.extend(new)
 
         def read(session: Session) -> None:

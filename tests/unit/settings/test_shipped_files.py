@@ -11,6 +11,7 @@ INVENTED = {
     "MEETERGO_WEBHOOK_TOKEN": "an-invented-token-of-some-length",
     "BOOKINGHUB_NATS_PASSWORD": "invented",
     "BOOKINGHUB_DB_PASSWORD": "invented",
+    "HUBSPOT_TOKEN": "pat-invented",
     "TEAM_CHAT_URL": "json://127.0.0.1/invented",
     "BACKEND_WEBHOOK_SECRET": "whsec_aW52ZW50ZWQtYnl0ZXMtb2YtYS1zZWNyZXQ=",
 }
@@ -48,6 +49,9 @@ def test_the_example_of_a_real_installation_loads(tmp_path: Path) -> None:
     assert (calendar.type, calendar.start) == ("google_calendar", "upcoming")
     assert calendar.config.calendar == "team@group.calendar.google.com"
     assert calendar.config.credentials.service_account_file == tmp_path / "google.json"
+    crm = settings.sinks["crm"]
+    assert (crm.type, crm.config.version, crm.config.contact.create) == ("hubspot", "2026-09", True)
+    assert settings.sinks["crm-meetings"].config.meeting.outcomes.moved == "RESCHEDULED"
     webhook = settings.sources["meetergo"].webhook
     assert webhook is not None
     assert webhook.previous_token is None
