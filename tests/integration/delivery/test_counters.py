@@ -107,7 +107,7 @@ async def _is_done(world: World) -> bool:
     return await world.open_rows(CRM) == 0
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(looks=st.permutations([*LOOKS, *LOOKS[::3]]))
 def test_both_contacts_show_their_own_numbers(migrated_file: Path, looks: list[BookingSnapshot]) -> None:
     with tempfile.TemporaryDirectory() as folder:
