@@ -6,7 +6,7 @@ What `run` and `--offline` have in common; `hub.bootstrap` puts the moving parts
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -172,8 +172,19 @@ def build_sinks(
     return [
         RunningSink(
             name=entry.name,
-            adapter=_adapter(
-                settings, entry, database, installation_id=installation_id, epoch=epoch, clock=clock
+            adapter=sink_class(entry)(
+                entry.config,
+                AdapterContext(
+                    instance=entry.name,
+                    installation_id=installation_id,
+                    clock=clock.now,
+                    epoch=epoch,
+                    timezone=settings.hub.timezone,
+                    timeout=entry.timeout,
+                    log=_adapter_log(entry.name),
+                    http=HttpClient(timeout=entry.timeout, clock=clock.now),
+                    ledger=StoreLedger(database, entry.name, clock=clock),
+                ),
             ),
             timeout=entry.timeout,
             retry=RetryPolicy(first=entry.retry.first, max=entry.retry.max, attempts=entry.retry.attempts),
@@ -188,42 +199,19 @@ async def prepare_sink(base: Foundation, name: str, *, dry_run: bool) -> Sequenc
     row = await base.database.read(installation.get)
     if row is None:
         raise ConfigError("the store lost its identity while the hub ran")
-    adapter = _adapter(
-        base.settings,
-        base.settings.sinks[name],
+    entry = base.settings.sinks[name].model_copy(update={"enabled": True})
+    [sink] = build_sinks(
+        replace(base.settings, sinks={name: entry}),
         base.database,
         installation_id=row.installation_id,
         epoch=row.epoch,
         clock=base.clock,
     )
     try:
-        return await adapter.prepare(dry_run=dry_run)
+        return await sink.adapter.prepare(dry_run=dry_run)
     finally:
-        await adapter.close()
-        await adapter.context.http.aclose()
-
-
-def _adapter(
-    settings: Settings,
-    entry: SinkSettings,
-    database: Database,
-    *,
-    installation_id: str,
-    epoch: int,
-    clock: Clock,
-) -> BookingMirror[Any] | ContactMirror[Any] | Reactor[Any]:
-    context = AdapterContext(
-        instance=entry.name,
-        installation_id=installation_id,
-        clock=clock.now,
-        epoch=epoch,
-        timezone=settings.hub.timezone,
-        timeout=entry.timeout,
-        log=_adapter_log(entry.name),
-        http=HttpClient(timeout=entry.timeout, clock=clock.now),
-        ledger=StoreLedger(database, entry.name, clock=clock),
-    )
-    return sink_class(entry)(entry.config, context)
+        await sink.adapter.close()
+        await sink.adapter.context.http.aclose()
 
 
 def sink_kinds(settings: Settings) -> Mapping[str, SinkKind]:
