@@ -16,13 +16,21 @@ from adapters.api import (
     Source,
     SourceConfig,
 )
-from adapters.config_types import TARGET, ConfigPath, Duration
+from adapters.config_types import TARGET, ApiAddress, ConfigPath, Duration
 from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
 from adapters.http import Answer, HttpClient, Sorting
 from adapters.ledger import Ledger, LedgerEntry, LedgerPage
 from adapters.publishing import Document, Feed, Publication
 from adapters.registry import AdapterType, SimulatorType
-from adapters.templates import Allowing, Template, TemplateText, booking_fields, event_fields
+from adapters.stamps import is_newer, stamp_position
+from adapters.templates import (
+    Allowing,
+    Template,
+    TemplateText,
+    booking_fields,
+    contact_fields,
+    event_fields,
+)
 
 __all__ = [
     "TARGET",
@@ -31,6 +39,7 @@ __all__ = [
     "AdapterType",
     "Allowing",
     "Answer",
+    "ApiAddress",
     "AuthError",
     "BookingMirror",
     "ConfigPath",
@@ -58,5 +67,8 @@ __all__ = [
     "TemplateText",
     "TransientError",
     "booking_fields",
+    "contact_fields",
     "event_fields",
+    "is_newer",
+    "stamp_position",
 ]

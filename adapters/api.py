@@ -168,6 +168,13 @@ class _Sink(ABC, Generic[SinkConfigT]):
     async def close(self) -> None:
         """Release connections; safe to call twice."""
 
+    async def prepare(self, *, dry_run: bool = False) -> Sequence[str]:
+        """Make what the target needs once, such as properties; names what was made, or would be.
+
+        A person asks for it, maybe before `open` can succeed. What is there already stays as it is.
+        """
+        return ()
+
     def target(self) -> str | None:
         """Names the outside object store, so that another calendar under the same name is another target."""
         return None

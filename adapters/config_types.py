@@ -93,6 +93,10 @@ def base_address(value: str) -> str:
     return value.rstrip("/") + "/"
 
 
+def _without_slash(value: str) -> str:
+    return base_address(value).rstrip("/")
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
@@ -110,6 +114,9 @@ def empty_is_absent(value: object) -> object:
     """An optional value from a variable that is set to nothing."""
     return None if value == "" else value
 
+
+ApiAddress = Annotated[str, AfterValidator(_without_slash)]
+"""Where an API begins that is called with a token; without a slash at its end."""
 
 AddressToken = Annotated[SecretStr, AfterValidator(_usable_token)]
 """A token that can stand in an address as it is."""

@@ -51,13 +51,19 @@ class AdapterType:
         return self.sink.config_class if self.sink else None
 
 
+def _nothing(_: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Every object there was the hub's own."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class SimulatorType:
     """A stand-in for one outside system, and how its adapter is pointed at it.
 
     `config` gives the adapter's own settings for a stand-in at an address without a path, `secrets` are
     values in them that may appear nowhere, `forbidden` says what each kind of 403 means and `cannot`
-    which cases of the contract kits do not apply, with the reason.
+    which cases of the contract kits do not apply, with the reason. `left_behind` tells, of the objects that
+    are seen, what stays when nothing of the hub's is wanted there any more.
     """
 
     name: str
@@ -67,6 +73,7 @@ class SimulatorType:
     secrets: tuple[str, ...] = ()
     forbidden: Mapping[str, type[AdapterError]] = field(default_factory=dict)
     cannot: Mapping[str, str] = field(default_factory=dict)
+    left_behind: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,7 @@ class OtherSideType:
     secrets: tuple[str, ...] = ()
     forbidden: Mapping[str, type[AdapterError]] = field(default_factory=dict)
     cannot: Mapping[str, str] = field(default_factory=dict)
+    left_behind: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _nothing
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The fixed list of fields a template may name, and their values for a booking."""
+"""The fixed list of fields a template may name, and their values for a booking or a contact."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from events import (
     BookingRefunded,
     BookingReinstated,
     BookingRescheduled,
+    Contact,
     ContactErased,
     DomainEvent,
     Envelope,
@@ -29,6 +30,7 @@ from events import (
 Group = Literal["booking", "event", "contact"]
 
 METADATA = "metadata."
+CONTACT = "contact."
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,17 @@ def event_fields(envelope: Envelope, timezone: str) -> dict[str, object]:
         "event.type": envelope.type,
         "event.attendee": attendee and attendee.name,
         "event.occurred_at": envelope.occurred_at.astimezone(ZoneInfo(timezone)),
+    }
+
+
+def contact_fields(contact: Contact, timezone: str) -> dict[str, object]:
+    """The values of all contact fields, times in `timezone` (IANA)."""
+    zone = ZoneInfo(timezone)
+    named = (name.removeprefix(CONTACT) for name, field in FIELDS.items() if field.group == "contact")
+    values = {name: getattr(contact, name) for name in named}
+    return {
+        f"{CONTACT}{name}": _in_zone(value, zone) if isinstance(value, datetime) else value
+        for name, value in values.items()
     }
 
 

@@ -11,14 +11,21 @@ Runs on run-time packages alone. A case is never left out silently: what an adap
 is declared in `cannot` with a reason, which is printed.
 """
 
-from adapters.testing_mirrors import MirrorContract
+from adapters.testing_mirrors import ContactMirrorContract, MirrorContract
 from adapters.testing_reactors import ReactorContract
-from adapters.testing_samples import envelope_of, sample_booking, sample_events, sample_states
+from adapters.testing_samples import (
+    envelope_of,
+    sample_booking,
+    sample_contacts,
+    sample_events,
+    sample_states,
+)
 from adapters.testing_simulators import SimulatedSide, SimulatorServer
 from adapters.testing_sinks import OtherSide
 from adapters.testing_sources import SourceContract
 
 __all__ = [
+    "ContactMirrorContract",
     "MirrorContract",
     "OtherSide",
     "ReactorContract",
@@ -27,6 +34,7 @@ __all__ = [
     "SourceContract",
     "envelope_of",
     "sample_booking",
+    "sample_contacts",
     "sample_events",
     "sample_states",
 ]

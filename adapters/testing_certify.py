@@ -12,9 +12,9 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from adapters.api import AdapterContext, BookingMirror, Reactor
+from adapters.api import AdapterContext, BookingMirror, ContactMirror, Reactor
 from adapters.registry import AdapterType, OtherSideType, SimulatorType
-from adapters.testing_mirrors import MirrorContract
+from adapters.testing_mirrors import ContactMirrorContract, MirrorContract
 from adapters.testing_reactors import ReactorContract
 from adapters.testing_samples import NOW
 from adapters.testing_simulators import SimulatedSide, SimulatorServer
@@ -25,6 +25,7 @@ DETAIL_LENGTH = 300
 
 KITS: tuple[tuple[type[Any], type[SinkContract]], ...] = (
     (BookingMirror, MirrorContract),
+    (ContactMirror, ContactMirrorContract),
     (Reactor, ReactorContract),
 )
 
@@ -78,6 +79,7 @@ class Subject:
             "secrets": self.simulator.secrets,
             "forbidden": self.simulator.forbidden,
             "cannot": self.simulator.cannot,
+            "left_behind": lambda _, seen: self.simulator.left_behind(seen),
             "other_side": put_up,
             "sink": lambda _, context: self.sink_on(newest[0], context),
         }

@@ -1,28 +1,29 @@
-"""The contract of a `BookingMirror`: whatever happens between, the newest state is what is shown, once."""
+"""The contracts of mirrors: whatever happens between, the newest state is what is shown, once."""
 # ruff: noqa: S101
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adapters.api import AdapterContext, BookingMirror, Receipt
+from adapters.api import AdapterContext, BookingMirror, ContactMirror, Receipt
 from adapters.errors import TransientError
-from adapters.testing_samples import sample_states
+from adapters.testing_samples import sample_contacts, sample_states
 from adapters.testing_sinks import Scene, SinkContract, failure_of
-from events import Booking
+from events import Booking, Contact
 
 MOST_CALLS = 20
-"""No adapter needs more calls than this for one state of one booking."""
+"""No adapter needs more calls than this for one state of one key."""
 
 
-class MirrorContract(SinkContract):
-    """What the hub relies on in a `BookingMirror`."""
+class StatesContract(SinkContract):
+    """What mirrors of bookings and of contacts have in common: one key, seen in one state after the other."""
 
-    def states(self) -> Sequence[Booking]:
-        """One booking from its first state to its cancellation, positions rising."""
-        return sample_states()
-
-    def sink(self, context: AdapterContext) -> BookingMirror[Any]:
+    def states(self) -> Sequence[Any]:
+        """One key from its first state to its last, positions rising."""
         raise NotImplementedError
+
+    def left_behind(self, seen: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of what is seen, what stays once nothing of the hub's is wanted there."""
+        return {}
 
     async def _act(self, scene: Scene) -> None:
         await bring(scene, self.states()[0])
@@ -40,12 +41,12 @@ class MirrorContract(SinkContract):
                 seen.append(scene.other.objects())
             return seen
 
-    async def test_the_first_state_makes_its_objects_and_a_move_changes_them(self) -> None:
-        before, booked, moved, *_ = await self._expected()
+    async def test_the_first_state_makes_its_objects_and_the_next_changes_them(self) -> None:
+        before, first, second, *_ = await self._expected()
         assert before == {}
-        assert booked, "nothing appeared for an active booking"
-        assert moved.keys() == booked.keys(), "a move is a change of the same objects"
-        assert moved != booked, "the move is not shown"
+        assert first, "nothing appeared"
+        assert second.keys() == first.keys(), "the next state is a change of the same objects"
+        assert second != first, "the next state is not shown"
 
     async def test_repeated_with_or_without_receipts_it_changes_nothing(self) -> None:
         for steps in range(1, len(self.states()) + 1):
@@ -84,7 +85,7 @@ class MirrorContract(SinkContract):
                     where = f"state {index + 1}, killed after call {calls}"
                     assert scene.other.objects() == expected[index + 1], where
 
-    async def test_killed_while_creating_a_later_cancellation_leaves_no_stray(self) -> None:
+    async def test_killed_while_creating_the_last_state_leaves_no_stray(self) -> None:
         first, last = self.states()[0], self.states()[-1]
         allowed: tuple[Mapping[str, Any], ...] = ({}, (await self._expected())[-1])
         for calls in range(MOST_CALLS):
@@ -120,28 +121,55 @@ class MirrorContract(SinkContract):
     async def test_a_part_no_longer_wanted_is_removed(self) -> None:
         async with self._scene() as scene:
             await self._act(scene)
-            receipts = dict(scene.receipts)
+            receipts, left = dict(scene.receipts), self.left_behind(scene.other.objects())
             for held in (receipts, receipts):
                 for part, receipt in held.items():
                     assert await scene.sink.sync(None, part, receipt) is None
-                assert scene.other.objects() == {}
+                assert scene.other.objects() == left
 
     async def test_a_preview_reaches_nobody(self) -> None:
         async with self._scene() as scene:
             before = scene.other.calls()
             for state in self.states():
-                parts = scene.sink.parts(state)
+                parts = _parts(scene, state)
                 assert len(set(parts)) == len(parts)
                 for part in parts:
                     scene.sink.preview(state, part)
             assert scene.other.calls() == before
 
 
-async def bring(scene: Scene, booking: Booking) -> None:
+class MirrorContract(StatesContract):
+    """What the hub relies on in a `BookingMirror`."""
+
+    def states(self) -> Sequence[Booking]:
+        """One booking from its first state to its cancellation, positions rising."""
+        return sample_states()
+
+    def sink(self, context: AdapterContext) -> BookingMirror[Any]:
+        raise NotImplementedError
+
+
+class ContactMirrorContract(StatesContract):
+    """What the hub relies on in a `ContactMirror`."""
+
+    def states(self) -> Sequence[Contact]:
+        """One contact from its first booking to the correction of its address, positions rising."""
+        return sample_contacts()
+
+    def sink(self, context: AdapterContext) -> ContactMirror[Any]:
+        raise NotImplementedError
+
+
+def _parts(scene: Scene, state: Booking | Contact) -> tuple[str, ...]:
+    """A contact has the one unnamed part."""
+    return tuple(scene.sink.parts(state)) if isinstance(state, Booking) else ("",)
+
+
+async def bring(scene: Scene, wanted_state: Booking | Contact) -> None:
     """What the hub does with a mirror: every wanted part, then those held but no longer wanted."""
-    wanted = scene.sink.parts(booking)
+    wanted = _parts(scene, wanted_state)
     for part in (*wanted, *(held for held in tuple(scene.receipts) if held not in wanted)):
-        state = booking if part in wanted else None
+        state = wanted_state if part in wanted else None
         intended = getattr(scene.sink, "intended", None)
         if state and intended and part not in scene.receipts and (announced := intended(state, part)):
             scene.receipts[part] = announced
@@ -152,10 +180,10 @@ async def bring(scene: Scene, booking: Booking) -> None:
             scene.receipts[part] = receipt
 
 
-async def _killed_after(scene: Scene, calls: int, booking: Booking) -> bool:
+async def _killed_after(scene: Scene, calls: int, state: Booking | Contact) -> bool:
     """Whether the process died before it was done; another one has taken over then."""
     scene.other.cut_off_after(calls)
-    error = await failure_of(bring(scene, booking))
+    error = await failure_of(bring(scene, state))
     scene.other.restore()
     scene.restart()
     return error is not None

@@ -1,4 +1,4 @@
-"""Bookings and events for contract tests, in the states every sink has to cope with."""
+"""Bookings, contacts and events for contract tests, in the states every sink has to cope with."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from events import (
     BookingRefunded,
     BookingReinstated,
     BookingRescheduled,
+    Contact,
     Envelope,
 )
 from events.state import Cancel, Host, MeetingType
@@ -74,6 +75,26 @@ def sample_states() -> tuple[Booking, ...]:
     missed = changed.with_attendee(absent)
     cancelled = missed.cancelled(Cancel(at=NOW, actor="attendee", reason="krank"))
     states = (booked, moved, changed, missed, cancelled)
+    return tuple(state.model_copy(update={"position": 11 + 4 * index}) for index, state in enumerate(states))
+
+
+def sample_contacts() -> tuple[Contact, ...]:
+    """The life of one contact, oldest state first: booked, moved, missed, not missed after all, handed over.
+
+    In the last state the address turned out to be somebody else's, who has all the bookings now.
+    """
+    booked = Contact(
+        contact_id="c-1",
+        email=GUEST_DATA[1],
+        name=GUEST_DATA[0],
+        phone=GUEST_DATA[2],
+        booking_count=1,
+        first_seen_at=NOW,
+        last_seen_at=NOW,
+    )
+    moved = booked.model_copy(update={"reschedule_count": 1})
+    missed = moved.model_copy(update={"no_show_count": 1, "last_no_show_at": START})
+    states = (booked, moved, missed, moved, Contact(contact_id="c-1"))
     return tuple(state.model_copy(update={"position": 11 + 4 * index}) for index, state in enumerate(states))
 
 

@@ -1,8 +1,8 @@
-"""Lives of bookings at one target while everything goes wrong: what `certify` adds to the contract kits.
+"""Lives of bookings or contacts at one target while everything goes wrong: what `certify` adds to the kits.
 
 A worker is killed before, between and after its calls, replies are lost after their effect, states come
-twice or are skipped, and every status a system may answer with is answered. As long as bookings live on
-the target may lag; when the storm is over and every newest state was brought once more, it has to show
+twice or are skipped, and every status a system may answer with is answered. As long as they live on the
+target may lag; when the storm is over and every newest state was brought once more, it has to show
 what a target shows that nothing ever happened to.
 """
 
@@ -11,20 +11,17 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from adapters.api import Reactor
+from adapters.api import ContactMirror, Reactor
 from adapters.errors import AdapterError
+from adapters.testing_lives import LIVES, contact_life, life, occurrences
 from adapters.testing_mirrors import bring
 from adapters.testing_reactors import react
-from adapters.testing_samples import envelope_of, sample_booking, sample_events
 from adapters.testing_sinks import OtherSide, Scene, failure_of
-from events import Booking, Envelope
-from events.state import Cancel
+from events import Booking, Contact, Envelope
 
-BOOKINGS = 3
 MOST_CALLS_BEFORE_A_KILL = 6
 IMPATIENCE = 0.2
 TRIES = 8
@@ -90,7 +87,8 @@ class Storm:
         return self.tally
 
     async def _lives(self, scene: Scene) -> None:
-        lives = [life(number, self._chance) for number in range(BOOKINGS)]
+        begin = contact_life if isinstance(scene.sink, ContactMirror) else life
+        lives = [begin(number, self._chance) for number in range(LIVES)]
         receipts: list[dict[str, Any]] = [{} for _ in lives]
         reached = [0] * len(lives)
         while any(at < len(states) - 1 for at, states in zip(reached, lives, strict=True)):
@@ -107,7 +105,7 @@ class Storm:
             await self._at_last(scene, states[-1])
         await self._compare(scene, lives)
 
-    async def _at_last(self, scene: Scene, state: Booking) -> None:
+    async def _at_last(self, scene: Scene, state: Booking | Contact) -> None:
         """A person has retried what was given up; nothing goes wrong any more."""
         error: AdapterError | None = None
         for _ in range(TRIES):
@@ -116,7 +114,7 @@ class Storm:
                 return
         self.tally.problems.append(f"after the storm the target still fails: {error!r}")
 
-    async def _compare(self, scene: Scene, lives: Sequence[Sequence[Booking]]) -> None:
+    async def _compare(self, scene: Scene, lives: Sequence[Sequence[Booking | Contact]]) -> None:
         shown = scene.other.objects()
         quiet = self._make_scene()
         quiet.restart()
@@ -248,51 +246,6 @@ def _unlike(shown: Any, wanted: Any) -> str:
         names = sorted(name for name in {*shown, *wanted} if shown.get(name) != wanted.get(name))
         return ", ".join(names)
     return "its content"
-
-
-def life(number: int, chance: random.Random) -> list[Booking]:
-    """A booking from its first state to its last, positions rising over all lives alike."""
-    identity = f"b-{2000 + number}"
-    booking = sample_booking(provider_id=identity, booking_id=identity, provider_ids=(identity,))
-    states = [booking]
-    for _ in range(chance.randrange(2, 7)):
-        states.append(_changed(states[-1], chance))
-    if chance.random() < 0.5:
-        cancel = Cancel(at=booking.created_at, actor="attendee", reason="krank")
-        states.append(states[-1].cancelled(cancel))
-    return [
-        state.model_copy(update={"position": 11 + number + index * BOOKINGS})
-        for index, state in enumerate(states)
-    ]
-
-
-def _changed(booking: Booking, chance: random.Random) -> Booking:
-    match chance.randrange(4):
-        case 0 | 1:
-            start = booking.start + timedelta(minutes=15 * chance.randrange(1, 200))
-            return booking.moved(
-                start=start, end=start + (booking.end - booking.start), previous_start=booking.start
-            )
-        case 2:
-            return booking.model_copy(update={"notes": f"Notiz {chance.randrange(1000)}"})
-        case _:
-            guest = booking.attendees[chance.randrange(len(booking.attendees))]
-            if guest.no_show:
-                return booking.with_attendee(guest.unmarked(start=booking.start))
-            moment = booking.created_at or booking.start
-            return booking.with_attendee(guest.marked(start=booking.start, at=moment, present=True))
-
-
-def occurrences(sink: Any, chance: random.Random) -> list[Envelope]:
-    """Events of every kind the sink handles, each a fact of its own."""
-    found = []
-    for position, (kind, event) in enumerate(sample_events().items(), start=11):
-        if kind in sink.handles:
-            identity = f"b-{chance.randrange(1000, 9999)}"
-            booking = event.booking.model_copy(update={"booking_id": identity, "provider_id": identity})
-            fact = event.model_copy(update={"booking": booking, "provider_id": identity})
-            found.append(envelope_of(fact, position=position))
-    return found
 
 
 async def close(scene: Scene) -> None:

@@ -4,7 +4,7 @@ What `run` and `--offline` have in common; `hub.bootstrap` puts the moving parts
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -203,6 +203,20 @@ def _adapter(base: Foundation, entry: SinkSettings, *, installation_id: str, epo
         publication=StoredPublication(base.database, entry.name),
     )
     return sink_class(entry)(entry.config, context)
+
+
+async def prepare_sink(base: Foundation, name: str, *, dry_run: bool) -> Sequence[str]:
+    """What a target needs once, made through an adapter of its own: the working one may not be open yet."""
+    row = await base.database.read(installation.get)
+    if row is None:
+        raise ConfigError("the store lost its identity while the hub ran")
+    entry = base.settings.sinks[name].model_copy(update={"enabled": True})
+    adapter = _adapter(base, entry, installation_id=row.installation_id, epoch=row.epoch)
+    try:
+        return await adapter.prepare(dry_run=dry_run)
+    finally:
+        await adapter.close()
+        await adapter.context.http.aclose()
 
 
 def sink_kinds(settings: Settings) -> Mapping[str, SinkKind]:

@@ -25,6 +25,7 @@ from hub.assembly import (
     build_sources,
     foundation,
     kind_of,
+    prepare_sink,
     registration,
     sink_kinds,
 )
@@ -229,6 +230,7 @@ class _Hub:
             feeds=build_feeds(settings) if "web" in roles else {},
             reprocess=self._reprocess,
             rebuild=self._rebuilds.begin,
+            prepare=partial(prepare_sink, base),
             stop=self._stop.set,
             wake_deliveries=self._wake_deliveries,
             masked_config=lambda: effective(configuration.settings, configuration.root),

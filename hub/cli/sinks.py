@@ -7,7 +7,7 @@ import typer
 
 from hub.cli.asking import opened, print_list, print_one, say, show
 from hub.cli.commands import Call, command, new_app
-from hub.cli.output import local, short
+from hub.cli.output import local, print_json, print_table, short
 from hub.cli.running import usage
 from hub.client import segment
 
@@ -69,6 +69,19 @@ def resume(call: Call, name: Name) -> None:
     with opened(call) as client:
         print_one(call, client.post(f"/sinks/{segment(name)}/resume", {"dry_run": call.dry_run}), client)
         say(call, _done(call, f"{name} goes on", f"{name} would go on"))
+
+
+@command(app, "prepare", acting=True)
+def prepare(call: Call, name: Name) -> None:
+    """Make what a target needs once, such as properties of a CRM."""
+    with opened(call) as client:
+        prepared = client.post(f"/sinks/{segment(name)}/prepare", {"dry_run": call.dry_run})
+        if call.json:
+            print_json(prepared)
+        else:
+            print_table(("made",), [[made] for made in prepared["made"]])
+        done = _done(call, f"{name} is prepared", f"this would be made for {name}")
+        say(call, done if prepared["made"] else f"{name} has all it needs")
 
 
 def row(sink: dict[str, Any], timezone: str) -> list[Any]:

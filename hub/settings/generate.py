@@ -41,7 +41,8 @@ _TEMPLATES = """\
 
 `{field}` is replaced by its value, `{field:format}` formats a time (`date`, `time`, `datetime` or such as
 `%d.%m.%Y %H:%M`), `{a|b|'text'}` takes the first that is not empty, `{{` and `}}` are braces. A template has
-to stand in quotes, since YAML takes `{` for a map.
+to stand in quotes, since YAML takes `{` for a map. Texts about a booking name the fields without a prefix;
+those with `event.` are for messages as well, those with `contact.` for what is kept of a contact alone.
 """
 
 

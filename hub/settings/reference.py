@@ -125,5 +125,5 @@ def all_keys(adapters: Adapters = INSTALLED) -> dict[tuple[str, str], tuple[Key,
 
 
 def fields() -> dict[str, str]:
-    """The fields a template may name, with what they hold."""
-    return {field.name: field.meaning for field in FIELDS.values() if field.group == "booking"}
+    """The fields templates may name, with what they hold; which of them, depends on the text."""
+    return {field.name: field.meaning for field in FIELDS.values()}

@@ -19,6 +19,7 @@ SCHEMAS: Mapping[str, type[BaseModel]] = {
     "inbox_receipt": objects.ReceiptObject,
     "issue": hub_objects.IssueObject,
     "operation": hub_objects.OperationObject,
+    "prepared": hub_objects.PreparedObject,
     "problem": objects.ProblemObject,
     "projection": hub_objects.ProjectionObject,
     "sink": hub_objects.SinkObject,

@@ -125,6 +125,14 @@ class SlotObject(Shown):
     since: Moment | None
 
 
+class PreparedObject(Shown):
+    """What was made at the target of a sink or, in a dry run, would be."""
+
+    name: str
+    made: list[str]
+    dry_run: bool
+
+
 class ProjectionStatus(Shown):
     """How far a read model has read."""
 

@@ -75,6 +75,12 @@ class Rebuild(Protocol):
     async def __call__(self, *, verify: bool) -> str: ...
 
 
+class Prepare(Protocol):
+    """Makes what the target of a sink needs once, and names it; raises the adapter's error."""
+
+    async def __call__(self, name: str, *, dry_run: bool) -> Sequence[str]: ...
+
+
 def _nothing() -> None:
     """Nobody has to be told."""
 
@@ -106,6 +112,7 @@ class HubServices:
     offline: bool = False
     reprocess: Reprocess | None = None
     rebuild: Rebuild | None = None
+    prepare: Prepare | None = None
     stop: Callable[[], None] | None = None
     wake_deliveries: Callable[[], None] = _nothing
     feeds: Mapping[str, Feed] = field(default_factory=dict)

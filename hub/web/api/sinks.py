@@ -1,12 +1,13 @@
-"""Sinks: how they stand and what they plan, pausing and resuming them."""
+"""Sinks: how they stand and what they plan, pausing and resuming them, preparing their targets."""
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from adapters.errors import AdapterError, TransientError
 from hub.delivery import operations
 from hub.web import feeds, schedule
-from hub.web.acting import HubRoute, caller_of, services_of
+from hub.web.acting import HubRoute, caller_of, not_possible, services_of
 from hub.web.asking import (
     Listed,
     answer,
@@ -16,8 +17,8 @@ from hub.web.asking import (
     take_flag,
     take_text,
 )
-from hub.web.hub_objects import SinkObject, SlotObject
-from hub.web.problems import not_found
+from hub.web.hub_objects import PreparedObject, SinkObject, SlotObject
+from hub.web.problems import ProblemError, not_found
 from hub.web.seeing import look, respond_whole
 from hub.web.services import HubServices
 from hub.web.situation import Situation
@@ -86,6 +87,30 @@ async def resume_sink(request: Request, name: str) -> Response:
         await services.database.write(lambda session: operations.resume_sink(session, name, now=now))
         services.wake_deliveries()
     return _answer(_shown(services, await look(request), name), dry_run)
+
+
+@router.post("/sinks/{name}/prepare", responses=gives(PreparedObject))
+async def prepare_sink(request: Request, name: str) -> Response:
+    """Make what the target needs once, such as properties of a CRM; what is there stays as it is."""
+    services = services_of(request)
+    _known(services, name)
+    body = await read_object(request)
+    dry_run = take_flag(body, "dry_run")
+    refuse_rest(body)
+    if services.prepare is None:
+        raise not_possible("this hub calls no targets")
+    try:
+        made = await services.prepare(name, dry_run=dry_run)
+    except AdapterError as error:
+        raise _refused(name, error) from error
+    if made and not dry_run:
+        services.wake_deliveries()
+    return answer(PreparedObject(name=name, made=list(made), dry_run=dry_run))
+
+
+def _refused(name: str, error: AdapterError) -> ProblemError:
+    code = "provider-unreachable" if isinstance(error, TransientError) else "provider-refused"
+    return ProblemError(code, f"{name}: {error}", next=f"bookinghub sinks show {name}")
 
 
 def _answer(sink: SinkObject, dry_run: bool) -> Response:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from adapters.errors import AuthError
 from hub.ingest.intake import new_receipt_id
 from hub.store import attempts, deliveries, inbox, quarantine, sinks, tokens
 from hub.store.deliveries import DeliveryFilter
@@ -360,6 +361,20 @@ def test_sink_is_paused_and_resumed(hub: World) -> None:
     assert bookinghub("sinks", "pause", "crm", "--reason", "holiday").code == 0
     assert "holiday" in bookinghub("sinks", "list").out
     assert bookinghub("sinks", "resume", "crm", "--json").json["state"] == "running"
+
+
+def test_a_target_is_prepared(hub: World) -> None:
+    tried = bookinghub("sinks", "prepare", "crm", "--dry-run")
+    assert (tried.code, tried.out.split()) == (0, ["made", "crm.hub_contact", "(string)"])
+    assert "would be made" in tried.err
+    done = bookinghub("sinks", "prepare", "crm", "--json")
+    assert done.json == {"name": "crm", "made": ["crm.hub_contact (string)"], "dry_run": False}
+    again = bookinghub("sinks", "prepare", "crm")
+    assert (again.code, again.out, again.err) == (0, "", "crm has all it needs\n")
+    hub.refusal = AuthError("401 the token has expired")
+    refused = bookinghub("sinks", "prepare", "crm")
+    assert refused.code == 1
+    assert "401 the token has expired" in refused.err
 
 
 def test_token_is_made_used_and_revoked(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:

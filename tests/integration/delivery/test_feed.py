@@ -77,7 +77,7 @@ async def test_a_forgotten_person_vanishes_from_the_feed_and_from_what_is_stored
         position=len(world.log) + 1,
         recorded_at=world.clock.now(),
     )
-    await world.read([envelope])
+    await world.append([envelope])
     await world.settled(SINK)
     (document,) = await StoredPublication(world.db, SINK).every()
     assert "Person a2" in str(document)

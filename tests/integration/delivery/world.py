@@ -122,13 +122,12 @@ class World:
         return list(facts)
 
     async def record(self, facts: Iterable[BookingEvent]) -> list[Envelope]:
-        """Append to the log and read it."""
-        new = envelopes(facts, first_position=len(self.log) + 1, recorded_at=self.clock.now())
-        await self.read(new)
-        return new
+        """Append the facts of bookings to the log, and read them."""
+        now = self.clock.now()
+        return await self.append(envelopes(facts, first_position=len(self.log) + 1, recorded_at=now))
 
-    async def read(self, new: list[Envelope]) -> None:
-        """Take these from the end of the log, as the reader does: one transaction for all."""
+    async def append(self, new: list[Envelope]) -> list[Envelope]:
+        """Append to the log and read it, as the reader does: one transaction for all."""
         now = self.clock.now()
         self.log.extend(new)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import sqlmodel
 
+from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
 from hub.errors import LogUnavailableError
 from hub.store import installation, operations, sinks, sources, unconfirmed
 from hub.store.tables import DeliveryRow, QuarantineRow
@@ -296,6 +297,43 @@ async def test_sink_is_paused_with_a_reason_and_resumed(world: World) -> None:
     resumed = (await client.post("/api/v1/sinks/crm/resume")).json()
     assert (resumed["state"], resumed["reason"]) == ("running", None)
     assert world.woken == 2
+
+
+async def test_a_target_is_prepared_once(world: World) -> None:
+    client, address = world.client("operate"), "/api/v1/sinks/crm/prepare"
+    wanted = {"name": "crm", "made": ["crm.hub_contact (string)"]}
+    assert (await client.post(address, json={"dry_run": True})).json() == wanted | {"dry_run": True}
+    assert (world.prepared, world.woken) == (set(), 0)
+    assert (await client.post(address)).json() == wanted | {"dry_run": False}
+    assert (world.prepared, world.woken) == ({"crm"}, 1)
+    assert (await client.post(address)).json()["made"] == []
+    assert world.woken == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (AuthError("401 the token has expired"), 502, "provider-refused"),
+        (PermanentError("400 too many properties"), 502, "provider-refused"),
+        (TransientError("no answer"), 503, "provider-unreachable"),
+    ],
+)
+async def test_a_target_that_cannot_be_prepared_is_a_problem(
+    world: World, error: AdapterError, status: int, code: str
+) -> None:
+    world.refusal = error
+    answer = await world.client("operate").post("/api/v1/sinks/crm/prepare")
+    assert answer.status_code == status
+    told = answer.json()
+    assert (told["code"], told["detail"]) == (code, f"crm: {error}")
+    assert told["next"] == "bookinghub sinks show crm"
+
+
+async def test_preparing_needs_a_known_sink_a_right_and_a_hub(world: World) -> None:
+    client = world.client("operate")
+    assert (await client.post("/api/v1/sinks/nobody/prepare")).status_code == 404
+    assert (await client.post("/api/v1/sinks/crm/prepare", json={"force": True})).status_code == 422
+    assert (await world.client("read").post("/api/v1/sinks/crm/prepare")).status_code == 403
 
 
 async def test_door_is_shown_whole_to_those_who_may_act(world: World) -> None:

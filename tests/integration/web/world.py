@@ -14,6 +14,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from adapters.errors import AdapterError
 from events import BookingEvent, Envelope
 from events.envelope import Provenance
 from hub.clock import ManualClock
@@ -196,6 +197,8 @@ class World:
         self.log, self.inbox, self.door = MemoryLog(), MemoryInbox(), Door()
         self.settings = settings_for(folder)
         self.reprocessed: list[str] = []
+        self.prepared: set[str] = set()
+        self.refusal: AdapterError | None = None
         self.stopped = False
         self.woken = 0
         self.registrations = self._register()
@@ -213,6 +216,7 @@ class World:
             webhook_app=self.door,
             reprocess=self._reprocess,
             rebuild=self._rebuild,
+            prepare=self._prepare,
             stop=self._stop,
             wake_deliveries=self._wake,
             masked_config=lambda: {"hub": {"timezone": "Europe/Berlin"}},
@@ -309,6 +313,13 @@ class World:
             )
         )
         return row.operation_id
+
+    async def _prepare(self, name: str, *, dry_run: bool) -> Sequence[str]:
+        if self.refusal is not None:
+            raise self.refusal
+        made = () if name in self.prepared else (f"{name}.hub_contact (string)",)
+        self.prepared.update([] if dry_run else [name])
+        return made
 
     def _stop(self) -> None:
         self.stopped = True

@@ -15,10 +15,11 @@ from adapters.templates import (
     TemplateText,
     booking_fields,
     clean,
+    contact_fields,
     cut,
     reschedule_link,
 )
-from events import Booking
+from events import Booking, Contact
 from events.state import Cancel, Guest, MeetingType, Payment
 from tests.factories import attendee, history, snapshot
 
@@ -285,3 +286,13 @@ def test_a_pydantic_field_checks_its_template() -> None:
 
 def test_a_template_names_its_fields() -> None:
     assert Template.parse("{{x}} {link|location|'none'} {start:date}").fields == {"link", "location", "start"}
+
+
+def test_every_contact_field_has_its_value_in_the_zone() -> None:
+    moment = datetime(2026, 10, 22, 22, 30, tzinfo=UTC)
+    contact = Contact(contact_id="c-1", email="q@kunde.example", no_show_count=2, last_no_show_at=moment)
+    values = contact_fields(contact, "Europe/Berlin")
+    assert values.keys() == {field.name for field in FIELDS.values() if field.group == "contact"}
+    text = "{contact.email} {contact.no_show_count} {contact.last_no_show_at:date} {contact.phone|'-'}"
+    parsed = Template.parse(text, allowed=["contact"])
+    assert parsed.render(values) == "q@kunde.example 2 2026-10-23 -"

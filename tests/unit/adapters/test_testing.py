@@ -11,6 +11,7 @@ import pytest
 from adapters.api import (
     AdapterContext,
     BookingMirror,
+    ContactMirror,
     Reactor,
     Reading,
     Receipt,
@@ -19,8 +20,14 @@ from adapters.api import (
     SourceConfig,
 )
 from adapters.errors import AuthError, PermanentError, TransientError
-from adapters.testing import MirrorContract, ReactorContract, SourceContract, sample_events
-from events import AttendeeSnapshot, Booking, BookingSnapshot, Envelope
+from adapters.testing import (
+    ContactMirrorContract,
+    MirrorContract,
+    ReactorContract,
+    SourceContract,
+    sample_events,
+)
+from events import AttendeeSnapshot, Booking, BookingSnapshot, Contact, Envelope
 
 SECRET = "token-5f1e0c"
 
@@ -192,7 +199,7 @@ class TestShelfMirror(MirrorContract):
         (ForgetfulMirror, "test_repeated_with_or_without_receipts_it_changes_nothing"),
         (ForgetfulMirror, "test_a_lost_reply_has_no_second_effect"),
         (ForgetfulMirror, "test_killed_between_any_two_calls_it_converges"),
-        (ForgetfulMirror, "test_killed_while_creating_a_later_cancellation_leaves_no_stray"),
+        (ForgetfulMirror, "test_killed_while_creating_the_last_state_leaves_no_stray"),
         (OverwritingMirror, "test_an_older_position_never_overwrites_a_newer"),
         (StubbornMirror, "test_another_epoch_never_blocks"),
         (SwallowingMirror, "test_failures_that_pass_are_transient"),
@@ -206,6 +213,83 @@ class TestShelfMirror(MirrorContract):
 )
 async def test_a_broken_mirror_fails(kind: type[ShelfMirror], case: str) -> None:
     contract = TestShelfMirror()
+    contract.kind = kind
+    with pytest.raises(AssertionError):
+        await getattr(contract, case)()
+
+
+class ShelfContacts(ContactMirror[SinkConfig]):
+    """A mirror of contacts as it should be: found by the contact's own id, positions compared."""
+
+    def __init__(self, shelf: Shelf, context: AdapterContext) -> None:
+        super().__init__(SinkConfig(), context)
+        self.shelf = shelf
+
+    def is_stale(self, contact: Contact) -> bool:
+        held = self.shelf.held.get(contact.contact_id)
+        return held is not None and held[0] == self.context.epoch and held[1] > contact.position
+
+    async def sync(self, contact: Contact | None, part: str, receipt: Receipt | None) -> Receipt | None:
+        if contact is None:
+            await self.shelf.call(lambda: self.shelf.held.pop(receipt and receipt.external_id, None))
+            return None
+        counts = (contact.booking_count, contact.reschedule_count, contact.no_show_count)
+        content = (self.context.epoch, contact.position, *counts)
+
+        def put() -> None:
+            if not self.is_stale(contact):
+                self.shelf.held[contact.contact_id] = content
+
+        await self.shelf.call(put)
+        return Receipt(external_id=contact.contact_id, position=self.shelf.held[contact.contact_id][1])
+
+
+class OverwritingContacts(ShelfContacts):
+    def is_stale(self, contact: Contact) -> bool:
+        return False
+
+
+class StubbornContacts(ShelfContacts):
+    def is_stale(self, contact: Contact) -> bool:
+        held = self.shelf.held.get(contact.contact_id)
+        return held is not None and held[1] > contact.position
+
+
+class AddingContacts(ShelfContacts):
+    """Adds what it is told to what stands there."""
+
+    async def sync(self, contact: Contact | None, part: str, receipt: Receipt | None) -> Receipt | None:
+        assert contact is not None
+        before = self.shelf.held.get(contact.contact_id, 0)
+        changed = before + contact.booking_count
+        await self.shelf.call(lambda: self.shelf.held.update({contact.contact_id: changed}))
+        return Receipt(external_id=contact.contact_id, position=contact.position)
+
+
+class TestShelfContacts(ContactMirrorContract):
+    forbidden: ClassVar = {"403 forbidden": AuthError}
+    kind: type[ShelfContacts] = ShelfContacts
+
+    def other_side(self) -> Shelf:
+        self.shelf = Shelf()
+        return self.shelf
+
+    def sink(self, context: AdapterContext) -> ShelfContacts:
+        return self.kind(self.shelf, context)
+
+
+@pytest.mark.parametrize(
+    ("kind", "case"),
+    [
+        (OverwritingContacts, "test_an_older_position_never_overwrites_a_newer"),
+        (StubbornContacts, "test_another_epoch_never_blocks"),
+        (AddingContacts, "test_repeated_with_or_without_receipts_it_changes_nothing"),
+        (AddingContacts, "test_a_lost_reply_has_no_second_effect"),
+        (AddingContacts, "test_killed_between_any_two_calls_it_converges"),
+    ],
+)
+async def test_a_broken_mirror_of_contacts_fails(kind: type[ShelfContacts], case: str) -> None:
+    contract = TestShelfContacts()
     contract.kind = kind
     with pytest.raises(AssertionError):
         await getattr(contract, case)()

@@ -13,6 +13,7 @@ INVENTED = {
     "BOOKINGHUB_DB_PASSWORD": "invented",
     "CALDAV_PASSWORD": "an-invented-password",
     "FEED_TOKEN": "an-invented-token-of-a-feed",
+    "HUBSPOT_TOKEN": "pat-invented",
     "TEAM_CHAT_URL": "json://127.0.0.1/invented",
     "BACKEND_WEBHOOK_SECRET": "whsec_aW52ZW50ZWQtYnl0ZXMtb2YtYS1zZWNyZXQ=",
 }
@@ -50,6 +51,9 @@ def test_the_example_of_a_real_installation_loads(tmp_path: Path) -> None:
     assert (calendar.type, calendar.start) == ("google_calendar", "upcoming")
     assert calendar.config.calendar == "team@group.calendar.google.com"
     assert calendar.config.credentials.service_account_file == tmp_path / "google.json"
+    crm = settings.sinks["crm"]
+    assert (crm.type, crm.config.version, crm.config.contact.create) == ("hubspot", "2026-09", True)
+    assert settings.sinks["crm-meetings"].config.meeting.outcomes.moved == "RESCHEDULED"
     webhook = settings.sources["meetergo"].webhook
     assert webhook is not None
     assert webhook.previous_token is None
