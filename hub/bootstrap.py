@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -387,7 +386,7 @@ class _Hub:
         self._wake_deliveries()
 
     async def _on_diverged(self, divergence: Divergence) -> None:
-        await self._reprocessor.remark_since(divergence.since or datetime.min.replace(tzinfo=UTC))
+        await self._reprocessor.remark_since(divergence.since)
 
     async def _on_epoch(self, epoch: int) -> None:
         """Write the epoch into the log, and let the sinks begin again with it."""

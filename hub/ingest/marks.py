@@ -90,8 +90,10 @@ def set_status(session: Session, receipt_id: str, *, reason: str | None, status:
 def body_of(session: Session, receipt_id: str) -> StoredReceipt | None:
     """The receipt kept in quarantine: its body has no age there."""
     row = quarantine.get(session, receipt_id)
-    if row is None:
-        return None
+    return _from_quarantine(row) if row else None
+
+
+def _from_quarantine(row: QuarantineRow) -> StoredReceipt:
     return StoredReceipt(
         receipt_id=row.receipt_id,
         source=row.source,
@@ -104,6 +106,11 @@ def body_of(session: Session, receipt_id: str) -> StoredReceipt | None:
     )
 
 
+def resolved_bodies(session: Session, moment: datetime) -> list[StoredReceipt]:
+    """The receipts that came out of quarantine at this moment or later."""
+    return [_from_quarantine(row) for row in quarantine.resolved_since(session, moment)]
+
+
 def accept_from_quarantine(session: Session, receipt: StoredReceipt, provider_id: str, now: datetime) -> None:
     """It can be read after all: its booking gets a mark whose body is the one in quarantine."""
     quarantine.resolve(session, receipt.receipt_id, now=now)
@@ -111,19 +118,22 @@ def accept_from_quarantine(session: Session, receipt: StoredReceipt, provider_id
     session.exec(
         update(InboxRow).where(col(InboxRow.receipt_id) == receipt.receipt_id).values(provider_id=provider_id)
     )
-    dirty.mark(
-        session,
-        [
-            DirtyRow(
-                source=receipt.source,
-                provider_id=provider_id,
-                receipt_id=receipt.receipt_id,
-                cause="reprocess",
-                marked_at=now,
-                due_at=now,
-            )
-        ],
+    mark_from_quarantine(session, receipt, provider_id, now, cause="reprocess")
+
+
+def mark_from_quarantine(
+    session: Session, receipt: StoredReceipt, provider_id: str, now: datetime, *, cause: str
+) -> int:
+    """Mark its booking; the body of the mark is the one in quarantine."""
+    mark = DirtyRow(
+        source=receipt.source,
+        provider_id=provider_id,
+        receipt_id=receipt.receipt_id,
+        cause=cause,
+        marked_at=now,
+        due_at=now,
     )
+    return dirty.mark(session, [mark])
 
 
 def ignore_from_quarantine(session: Session, receipt_id: str, now: datetime) -> None:

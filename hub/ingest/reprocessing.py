@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -15,8 +15,9 @@ from hub.store import quarantine
 from hub.store.database import Database
 
 _PAGE = 200
-_MARGIN = timedelta(hours=1)
+_MARGIN = timedelta(days=1)
 """A receipt may have waited this long before its facts were appended."""
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +76,35 @@ class Reprocessor:
         )
         return Reprocessed(receipt_id, "quarantined", reason)
 
-    async def remark_since(self, moment: datetime) -> int:
-        """Mark the bookings of all receipts since this moment (and an hour before); how many marks are new.
+    async def remark_since(self, moment: datetime | None) -> int:
+        """Mark the bookings of all receipts since this moment (and a day before); how many marks are new.
 
-        Deriving them again gives lost facts with the same ids, and nothing for facts that are there.
+        Without a moment, of all receipts there are. Deriving them again gives lost facts with the same
+        ids, and nothing for facts that are there.
         """
+        since = moment - _MARGIN if moment else _EVER
         count = after = 0
         while page := await self._inbox.read(after, _PAGE):
             after = page[-1].sequence
-            wanted = [receipt for receipt in page if receipt.received_at >= moment - _MARGIN]
+            wanted = [receipt for receipt in page if receipt.received_at >= since]
             count += await self._database.write(partial(marks.mark_again, receipts=wanted))
+        count += await self._remark_resolved(since)
         self._wake()
+        return count
+
+    async def _remark_resolved(self, since: datetime) -> int:
+        """The same for receipts that became readable since: HUB_INBOX shows them as they came, if at all."""
+        count, now = 0, self._clock.now()
+        for receipt in await self._database.read(lambda session: marks.resolved_bodies(session, since)):
+            source = self._sources.get(receipt.source)
+            reading = read_stored(source, receipt) if source else None
+            if reading and reading.outcome == "booking" and reading.provider_id:
+                mark = partial(
+                    marks.mark_from_quarantine,
+                    receipt=receipt,
+                    provider_id=reading.provider_id,
+                    now=now,
+                    cause="divergence",
+                )
+                count += await self._database.write(mark)
         return count

@@ -46,6 +46,12 @@ def resolve(session: Session, receipt_id: str, *, now: datetime) -> bool:
     )
 
 
+def resolved_since(session: Session, moment: datetime) -> list[QuarantineRow]:
+    """Bodies that were dealt with at this moment or later, oldest first."""
+    wanted = select(QuarantineRow).where(col(QuarantineRow.resolved_at) >= moment)
+    return list(session.exec(wanted.order_by(col(QuarantineRow.resolved_at), col(QuarantineRow.receipt_id))))
+
+
 def renew_reason(session: Session, receipt_id: str, *, reason: str) -> bool:
     """It was tried again and is still unreadable, for this reason; False if it was not waiting."""
     return bool(

@@ -67,6 +67,18 @@ def test_a_torn_tail_diverges_and_nothing_is_skipped(hub: Hub) -> None:
     assert booking["status"] == "cancelled"
 
 
+def test_the_only_event_is_torn_away_and_comes_back(hub: Hub) -> None:
+    """Nothing is left that both sides agree on, so every receipt is looked at again."""
+    hub.post(payload("booking_created.flat"))
+    hub.settle()
+    facts = [(e["position"], e["event_id"]) for e in hub.items("events")]
+    tear_tail(hub, "HUB_EVENTS", by=100)
+    hub.start()
+    hub.settle()
+    assert [(e["position"], e["event_id"]) for e in hub.items("events")] == facts
+    assert hub.api("status")["log"]["diverged_at"] is not None
+
+
 def test_receipts_after_a_torn_inbox_are_worked(hub: Hub) -> None:
     """Their places in HUB_INBOX were taken before, by receipts that are gone and acknowledged."""
     for number in range(5):

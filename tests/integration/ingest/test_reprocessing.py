@@ -1,7 +1,7 @@
 """Receipts are looked at again: one from quarantine after a fix, or all since the log diverged."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -135,15 +135,50 @@ async def test_deriving_again_what_is_there_adds_nothing(column: Column) -> None
     assert await column.facts() == facts
 
 
-async def test_only_receipts_since_that_moment_and_an_hour_before_are_marked_again(column: Column) -> None:
-    for hours in range(4):
-        await sent(column, CREATED | {"id": f"booking-{hours}"})
-        column.clock.advance(timedelta(hours=1))
+@pytest.mark.parametrize(
+    ("moment", "wanted"),
+    [
+        (NOW + timedelta(days=3), {"booking-2", "booking-3"}),
+        (NOW + timedelta(days=9), set()),
+        (None, {"booking-0", "booking-1", "booking-2", "booking-3"}),
+    ],
+    ids=["a moment", "later than all", "nothing in common"],
+)
+async def test_receipts_since_that_moment_and_a_day_before_are_marked_again(
+    column: Column, moment: datetime | None, wanted: set[str]
+) -> None:
+    for days in range(4):
+        await sent(column, CREATED | {"id": f"booking-{days}"})
+        column.clock.advance(timedelta(days=1))
     await column.rest()
-    assert await column.reprocessor.remark_since(NOW + timedelta(hours=3)) == 2
+    assert await column.reprocessor.remark_since(moment) == len(wanted)
     marks = await column.database.read(lambda session: list(session.exec(select(DirtyRow))))
-    assert {mark.provider_id for mark in marks} == {"booking-2", "booking-3"}
-    assert {mark.cause for mark in marks} == {"divergence"}
+    assert {mark.provider_id for mark in marks} == wanted
+    assert {mark.cause for mark in marks} <= {"divergence"}
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["in the inbox", "past its age there"])
+async def test_what_came_out_of_quarantine_since_is_marked_too(
+    column: Column, connection: LogConnection, monkeypatch: pytest.MonkeyPatch, gone: bool
+) -> None:
+    """Its facts are in the log although HUB_INBOX shows a receipt nobody could read."""
+    receipt = await sent(column, NEW_KIND)
+    ignored = await sent(column, NEW_KIND | {"webhookType": "booking_forgotten"})
+    column.clock.advance(timedelta(days=20))
+    monkeypatch.setattr(mapping, "BOOKING_KINDS", mapping.BOOKING_KINDS | {"booking_confirmed"})
+    monkeypatch.setattr(mapping, "UNUSED_KINDS", mapping.UNUSED_KINDS | {"booking_forgotten"})
+    for one in (receipt, ignored):
+        await column.reprocessor.reprocess(one)
+    await column.settled()
+    await column.rest()
+    if gone:
+        await connection.api(f"STREAM.PURGE.{column.inbox.stream}")
+    assert await column.reprocessor.remark_since(column.clock.now()) == 1
+    (mark,) = await column.database.read(lambda session: list(session.exec(select(DirtyRow))))
+    assert (mark.receipt_id, mark.provider_id, mark.sequence) == (receipt, CREATED["id"], None)
+    column.work()
+    await column.settled()
+    assert await column.facts() == ["BookingCreated"]
 
 
 async def test_a_store_that_lost_its_tail_gets_the_rows_back(column: Column) -> None:

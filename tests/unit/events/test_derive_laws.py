@@ -1,5 +1,8 @@
 """The promises about deriving, as properties."""
 
+from dataclasses import replace
+from itertools import permutations
+from math import factorial
 from typing import Any
 
 from hypothesis import given
@@ -50,6 +53,34 @@ def test_any_order_and_duplication_of_webhooks_ends_in_what_the_provider_holds(
     extra = data.draw(st.lists(st.sampled_from(provider.told), max_size=5))
     order = data.draw(st.permutations([*provider.told, *extra]))
     assert seen(state_after(order)) == provider.ends_in
+
+
+def busy_life() -> Provider:
+    """Created, moved, somebody joins, moved again, leaves, cancelled; the booker was missed meanwhile."""
+    first = Provider()
+    provider = replace(first, told=(first.show(),))
+    for change in ("move a1", "join a2", "move a2", "no-show a1", "leave a2", "cancel a1"):
+        action, who = change.split()
+        told = provider.told
+        provider = provider.change(action, who, 30)
+        if action == "no-show":
+            provider = replace(provider, told=told)
+    return provider
+
+
+def test_every_order_of_a_busy_life_ends_alike_with_and_without_duplicates() -> None:
+    provider = busy_life()
+    orders = list(permutations(provider.told))
+    assert len(orders) == factorial(6)
+    assert provider.ends_in["marks"] == ["a1"]
+    for order, other in zip(orders, reversed(orders), strict=True):
+        state = state_after(list(order))
+        assert seen(state) == provider.ends_in
+        # The same again, in another order: each of them twice, the second time to a state that knows all.
+        assert all(derive(state, told) == () for told in other)
+        assert seen(state_after([told for pair in zip(order, other, strict=True) for told in pair])) == seen(
+            state
+        )
 
 
 @given(provider=providers(apart=st.integers(0, 1)), data=st.data())

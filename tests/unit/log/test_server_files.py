@@ -58,8 +58,12 @@ def test_the_last_words_explain_an_early_end(files: ServerFiles) -> None:
 
 
 def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "input()", "marked (x) y"], stdin=subprocess.PIPE)
+    program = [sys.executable, "-c", "print(flush=True); input()", "marked (x) y"]
+    child = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdin is not None
+    assert child.stdout is not None
+    # Its command line can be read only once it runs.
+    assert child.stdout.readline()
     started = started_at(child.pid)
     assert started is not None
     assert started == started_at(child.pid)
@@ -76,6 +80,7 @@ def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
     assert not mine.is_running()
     child.wait()
     child.stdin.close()
+    child.stdout.close()
     assert started_at(child.pid) is None
     assert command_line(child.pid) == ""
     assert not send_signal(child.pid, signal.SIGTERM, started=started)
