@@ -50,6 +50,9 @@ def test_the_example_of_a_real_installation_loads(tmp_path: Path) -> None:
     assert (calendar.type, calendar.start) == ("google_calendar", "upcoming")
     assert calendar.config.calendar == "team@group.calendar.google.com"
     assert calendar.config.credentials.service_account_file == tmp_path / "google.json"
+    rooms = settings.sinks["rooms"]
+    assert (rooms.type, rooms.start) == ("resources", "upcoming")
+    assert rooms.config.pools == {"room": ("Atelier", "Galerie"), "beamer": ("Beamer 1",)}
     webhook = settings.sources["meetergo"].webhook
     assert webhook is not None
     assert webhook.previous_token is None
