@@ -86,10 +86,18 @@ def receipt_of(entry: LedgerEntry, told: Receipt | None, lacking: Sequence[str])
     )
 
 
+def intended_receipt(booking: Booking) -> Receipt:
+    """What names the entry before there is one, so that it can be released whatever comes between."""
+    key = booking.booking_id
+    return Receipt(external_id=f"waiting/{key}", detail="intended", data={"key": key})
+
+
 def key_of(receipt: Receipt | None) -> str | None:
-    """Whose entry a receipt is about."""
-    key = receipt.data.get("key") if receipt else None
-    return key if isinstance(key, str) else None
+    """Whose entry a receipt is about; one that was made from a survey says so by its id alone."""
+    if receipt is None:
+        return None
+    key = receipt.data.get("key")
+    return key if isinstance(key, str) else receipt.external_id.rpartition("/")[2] or None
 
 
 def _detail(now: Mapping[str, Any], before: Mapping[str, Any], lacking: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from adapters.resources.config import ResourcesConfig
 from adapters.resources.mapping import (
     NOTHING,
     external_id,
+    intended_receipt,
     key_of,
     needed,
     receipt_of,
@@ -41,6 +42,11 @@ class ResourcesSink(BookingMirror[ResourcesConfig]):
             return {}
         wish = wish_of(self.config, booking, needs, epoch=self.context.epoch, now=self.context.clock())
         return shown(wish)
+
+    def intended(self, booking: Booking, part: str) -> Receipt | None:
+        """Stored before the first call: killed in it, nobody would else know of an entry to release."""
+        wanted = needed(self.config, booking) is not None and takes_place(self.config, booking)
+        return intended_receipt(booking) if wanted else None
 
     async def sync(self, booking: Booking | None, part: str, receipt: Receipt | None) -> Receipt | None:
         if booking is not None:

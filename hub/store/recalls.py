@@ -45,7 +45,7 @@ def recall(session: Session, sink: str, keys: Sequence[str], *, position: int, n
         last = max((event.position for event in events), default=0)
         for event in events:
             values = _values(sink, key, event, cause=CAPACITY_FREED, due_at=now, now=now)
-            if _renew(session, values | {"position": last}):
+            if _renew(session, [values | {"position": last}]):
                 break
 
 
@@ -61,25 +61,29 @@ def recall_all(session: Session, sink: str, *, now: datetime) -> None:
         DELIVERIES.c.sink == sink, DELIVERIES.c.key == col(BookingRow.booking_id)
     )
     newest = _newest(session, live.generation, col(BookingRow.end) >= now, told.exists())
+    rows = []
     for index, (key, event) in enumerate(newest.items()):
         due_at = now - timedelta(microseconds=len(newest) - index)
-        _renew(session, _values(sink, key, event, cause=PLANNED_AGAIN, due_at=due_at, now=now))
+        rows.append(_values(sink, key, event, cause=PLANNED_AGAIN, due_at=due_at, now=now))
+    _renew(session, rows)
 
 
-def _renew(session: Session, values: Mapping[str, Any]) -> bool:
-    """Let this row be delivered again, from the start; false if it is being sent or waits for its grace.
+def _renew(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Let these rows be delivered again, from the start; returns how many will be.
 
-    One that waits to be delivered anyway keeps its cause.
+    One that is being sent or waits for its grace is left alone, one that waits anyway keeps its cause.
     """
+    if not rows:
+        return 0
     row, insert = DELIVERIES.c, insert_for(session, DeliveryRow)
-    renewed: dict[str, Any] = {name: insert.excluded[name] for name in values if name not in _KEPT}
+    renewed: dict[str, Any] = {name: insert.excluded[name] for name in rows[0] if name not in _KEPT}
     renewed["cause"] = case((row.state == "pending", row.cause), else_=insert.excluded["cause"])
     statement = insert.on_conflict_do_update(
         index_elements=[row.sink, row.event_id, row.key],
         set_=renewed,
         where=(row.state != "sending") & ~row.hold,
     )
-    return bool(session.exec(statement, params=[dict(values)]).rowcount)
+    return session.exec(statement, params=rows).rowcount
 
 
 def _values(

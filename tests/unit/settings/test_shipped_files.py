@@ -54,6 +54,9 @@ def test_the_example_of_a_real_installation_loads(tmp_path: Path) -> None:
     crm = settings.sinks["crm"]
     assert (crm.type, crm.config.version, crm.config.contact.create) == ("hubspot", "2026-09", True)
     assert settings.sinks["crm-meetings"].config.meeting.outcomes.moved == "RESCHEDULED"
+    rooms = settings.sinks["rooms"]
+    assert (rooms.type, rooms.start) == ("resources", "upcoming")
+    assert rooms.config.pools == {"room": ("Atelier", "Galerie"), "beamer": ("Beamer 1",)}
     webhook = settings.sources["meetergo"].webhook
     assert webhook is not None
     assert webhook.previous_token is None

@@ -247,6 +247,25 @@ class TestReleasing:
         assert await plan.remove("a") is None
         assert await plan.sink.sync(None, "", None) is None
 
+    async def test_killed_before_its_receipt_was_stored_it_can_still_be_released(self) -> None:
+        plan = Plan(config(ONE_ROOM, {"meeting_type": "demo", "needs": {"room": 1}}))
+        state = booking("a", 9, 10, position=1)
+        intended = plan.sink.intended(state, "")
+        assert intended is not None
+        await plan.sink.sync(state, "", intended)
+        assert list(plan.held()) == ["a"]
+        assert await plan.sink.sync(None, "", intended) is None
+        assert plan.held() == {}
+        assert plan.sink.intended(cancelled(state, position=2), "") is None
+        assert plan.sink.intended(booking("b", 9, 10, position=3, kind="online"), "") is None
+
+    async def test_a_stray_is_released_by_what_a_survey_says_of_it(self) -> None:
+        plan = Plan(config({"room": ["Saal 1/2"]}))
+        await plan.sync(booking("a", 9, 10, position=1))
+        (stray,) = await plan.sink.survey()
+        assert await plan.sink.sync(None, stray.part, Receipt(external_id=stray.external_id)) is None
+        assert plan.held() == {}
+
     async def test_another_meeting_type_that_needs_nothing_sets_them_free(self) -> None:
         rule = {"meeting_type": "demo", "needs": {"room": 1}}
         plan = Plan(config(ONE_ROOM, rule))
