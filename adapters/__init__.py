@@ -15,6 +15,7 @@ from adapters.api import (
     SinkConfig,
     Source,
     SourceConfig,
+    safe_for,
 )
 from adapters.config_types import TARGET, ApiAddress, ConfigPath, Duration
 from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
@@ -70,5 +71,6 @@ __all__ = [
     "contact_fields",
     "event_fields",
     "is_newer",
+    "safe_for",
     "stamp_position",
 ]

@@ -242,11 +242,27 @@ class ContactMirror(_Sink[SinkConfigT]):
         raise NotImplementedError(f"{self.name} cannot read back what it wrote")
 
 
+@dataclass(frozen=True, slots=True)
+class SafeFor:
+    """Repeating a call is safe while the first one is younger than `window`."""
+
+    window: timedelta
+
+
+def safe_for(window: timedelta) -> SafeFor:
+    """As `repeat` of a reactor whose other side forgets idempotency keys after this time."""
+    return SafeFor(window)
+
+
+Repeat = Literal["safe", "unsafe"] | SafeFor
+"""Whether a call whose answer never came may be made again under the same idempotency key."""
+
+
 class Reactor(_Sink[SinkConfigT]):
     """Acts once per event; what may happen on a repeated call is declared by `repeat`."""
 
     handles: ClassVar[tuple[type[DomainEvent], ...]]
-    repeat: ClassVar[Literal["safe", "unsafe"]] = "unsafe"
+    repeat: ClassVar[Repeat] = "unsafe"
 
     @abstractmethod
     async def react(self, envelope: Envelope, *, idempotency_key: str) -> Receipt:

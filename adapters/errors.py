@@ -14,11 +14,18 @@ class AdapterError(Exception):
 
 
 class TransientError(AdapterError):
-    """The same call may succeed later: a timeout, a 429, a 5xx, a cut answer."""
+    """The same call may succeed later: a timeout, a 429, a 5xx, a cut answer.
 
-    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+    `effect_unknown`: no answer came, so the call may have had its effect. What must not be repeated
+    is then left to a person.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: timedelta | None = None, effect_unknown: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.effect_unknown = effect_unknown
 
 
 class PermanentError(AdapterError):

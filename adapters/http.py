@@ -22,6 +22,8 @@ MOST_BYTES = 16 << 20
 """A longer answer is refused, decompressed length counted."""
 
 _PASSING = frozenset((408, 425, 429))
+_READING = frozenset(("GET", "HEAD", "OPTIONS"))
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _DIRECT: Mapping[str, None] = {"all://127.0.0.1": None, "all://localhost": None, "all://[::1]": None}
 
 
@@ -39,7 +41,9 @@ class Answer:
         try:
             return json.loads(self.content)
         except ValueError as error:
-            raise TransientError(f"{self.host} answered {self.status} with no whole JSON document") from error
+            raise TransientError(
+                f"{self.host} answered {self.status} with no whole JSON document", effect_unknown=True
+            ) from error
 
 
 def _no_reason(_: Answer) -> str | None:
@@ -66,12 +70,14 @@ SORTING = Sorting()
 class HttpClient:
     """Connections of one sink; opened with the first request, so that making a sink reaches nobody.
 
-    Redirects are not followed: the address in the configuration is the one that is meant.
+    Redirects are not followed: the address in the configuration is the one that is meant. `sent` counts
+    the requests so far, by which the hub keeps to the sink's rate.
     """
 
     timeout: timedelta = timedelta(seconds=30)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     transport: httpx.AsyncBaseTransport | None = None
+    sent: int = field(default=0, init=False)
     _client: httpx.AsyncClient | None = field(default=None, init=False)
 
     async def request(
@@ -86,7 +92,7 @@ class HttpClient:
         """The answer if its status is 2xx or in `allow`, else the error the hub acts on.
 
         `options` are httpx's `headers`, `params`, `json`, `content`, `auth`. After TransientError the
-        request may have had its effect all the same.
+        request may have had its effect all the same, and `effect_unknown` says so.
         """
         host = urlsplit(url).hostname or "the address"
         try:
@@ -94,7 +100,10 @@ class HttpClient:
         except httpx.InvalidURL as error:
             raise PermanentError(f"{host}: not an address that can be called") from error
         except httpx.HTTPError as error:
-            raise TransientError(f"{method} to {host} failed: {type(error).__name__}") from error
+            raise TransientError(
+                f"{method} to {host} failed: {type(error).__name__}",
+                effect_unknown=method not in _READING and not isinstance(error, _NOT_SENT),
+            ) from error
         if 200 <= answer.status < 300 or answer.status in allow:
             return answer
         raise self._sorted(method, answer, sorting)
@@ -121,6 +130,7 @@ class HttpClient:
             await client.aclose()
 
     async def _exchange(self, method: str, url: str, host: str, options: dict[str, Any]) -> Answer:
+        self.sent += 1
         async with self._opened().stream(method, url, **options) as response:
             content = bytearray()
             async for chunk in response.aiter_bytes():

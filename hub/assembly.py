@@ -175,6 +175,8 @@ def build_sinks(base: Foundation, *, installation_id: str, epoch: int) -> list[R
             adapter=_adapter(base, entry, installation_id=installation_id, epoch=epoch),
             timeout=entry.timeout,
             retry=RetryPolicy(first=entry.retry.first, max=entry.retry.max, attempts=entry.retry.attempts),
+            concurrency=entry.concurrency,
+            rate=entry.rate,
         )
         for entry in base.settings.sinks.values()
         if entry.enabled

@@ -71,7 +71,11 @@ class Progress:
 class Calls:
     """Makes the calls of one sink, each bounded in time and shortly retried."""
 
-    def __init__(self, sink: str, *, epoch: int, timeout: timedelta, sleep: Sleep) -> None:
+    def __init__(
+        self, sink: str, *, epoch: int, timeout: timedelta, sleep: Sleep, begun: Callable[[], None]
+    ) -> None:
+        """`begun` hears of every single try."""
+        self._begun = begun
         self._sink = sink
         self._epoch = epoch
         self._timeout = timeout
@@ -127,7 +131,11 @@ class Calls:
         return await self._call(lambda: mirror.sync(state, part, given))
 
     async def _call(self, call: Callable[[], Awaitable[object]]) -> Receipt | None:
-        receipt = await call_with_short_retries(call, timeout=self._timeout, sleep=self._sleep)
+        def counted() -> Awaitable[object]:
+            self._begun()
+            return call()
+
+        receipt = await call_with_short_retries(counted, timeout=self._timeout, sleep=self._sleep)
         if receipt is None or isinstance(receipt, Receipt):
             return receipt
         raise TypeError("an adapter returned something that is no receipt")

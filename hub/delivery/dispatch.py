@@ -11,16 +11,19 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
-from adapters.api import BookingMirror, ContactMirror
+from adapters.api import BookingMirror, ContactMirror, SafeFor
 from events import Booking, Contact
-from hub.delivery import queue
+from hub.delivery import circuit, queue
+from hub.delivery.outlook import admission
+from hub.delivery.policy import may_repeat
 from hub.delivery.sinks import LoadBooking, LoadContact, RunningSink
 from hub.delivery.steps import STATE_BEHIND, Act, Cover, Wait, mirror_step, reactor_step
 from hub.store import checkpoints, claims, sinks
 from hub.store.claims import Claim, Failure, Outcome
-from hub.store.tables import DeliveryRow, TargetReceiptRow
+from hub.store.tables import DeliveryRow, SinkRow, TargetReceiptRow
 
 SET_ASIDE = timedelta(minutes=1)
+TOO_LATE = "an attempt came to no answer, and it is too late to repeat it safely"
 
 Desired = Mapping[str, Booking | Contact | None]
 
@@ -29,12 +32,12 @@ Desired = Mapping[str, Booking | Contact | None]
 class Task:
     """A claimed key whose lead row is marked as being sent, and all that is needed to act on it.
 
-    `quiet_since` is the sink's last success (or its first sight) when the key was claimed.
+    A `probe` finds out whether a target that was down serves again.
     """
 
     claim: Claim
     lead: DeliveryRow
-    quiet_since: datetime
+    probe: bool = False
     older: tuple[DeliveryRow, ...] = ()
     desired: Booking | Contact | None = None
     held: Mapping[str, TargetReceiptRow] = field(default_factory=dict)
@@ -47,31 +50,43 @@ class Dispatch:
         self, sink: RunningSink, *, epoch: int, load_booking: LoadBooking, load_contact: LoadContact
     ) -> None:
         self._sink = sink
+        self._pace = sink.pace
         self._epoch = epoch
         self._load_booking = load_booking
         self._load_contact = load_contact
 
     def take(self, session: Session, keys: Sequence[str], *, owner: str, now: datetime) -> list[Task]:
-        """Claim those of the keys that are still free and mark their rows; nothing if the sink does not run.
+        """Claim as many of the keys as are free and admitted, the first ones first, and mark their rows.
 
         Keys that have nothing to call for are settled here and given back.
         """
         row = sinks.get(session, self._sink.name)
-        if row is None or row.state != "running":
+        if row is not None and (self._pace is not None or circuit.is_open(row)):
+            row = sinks.lock(session, self._sink.name)
+        if row is None:
             return []
-        claimed = self._claim(session, keys, owner=owner, now=now)
+        admitted = admission(row, self._pace, free=len(keys), now=now)
+        claimed = self._claim(session, keys[: admitted.most], owner=owner, now=now) if admitted.most else {}
         if not claimed:
             return []
-        quiet_since = row.last_success_at or row.first_seen_at
         tasks = [
             task
-            for task in self._decide(session, claimed, quiet_since=quiet_since, now=now)
+            for task in self._decide(session, claimed, probe=admitted.probe, now=now)
             if not self._is_lost_too_often(session, task, now)
         ]
-        queue.mark_sending(
-            session, [task.lead for task in tasks], [row for task in tasks for row in task.older], now=now
-        )
+        if tasks:
+            self._begin(session, row, tasks, now)
         return tasks
+
+    def _begin(self, session: Session, row: SinkRow, tasks: Sequence[Task], now: datetime) -> None:
+        queue.mark_sending(
+            session, [task.lead for task in tasks], [older for task in tasks for older in task.older], now=now
+        )
+        if self._pace is not None:
+            self._pace.spend(row, len(tasks), now)
+        if tasks[0].probe:
+            # Nobody else asks before this one must have come to its end.
+            row.probe_at = now + self._sink.longest_attempt
 
     def set_aside(self, session: Session, key: str, failure: Failure, *, owner: str, now: datetime) -> None:
         """A key that nobody can decide about waits a while, so that it is not in the way of the others."""
@@ -83,22 +98,22 @@ class Dispatch:
             claims.finish(session, claim, outcomes, now=now)
 
     def _claim(self, session: Session, keys: Sequence[str], *, owner: str, now: datetime) -> dict[str, Claim]:
-        name = self._sink.name
-        if self._sink.repeatable:
-            claims.recover(session, sink=name, now=now, state="pending")
+        name, repeat = self._sink.name, self._sink.terms.repeat
+        if isinstance(repeat, SafeFor):
+            claims.recover(session, sink=name, now=now, first_before=now - repeat.window)
         else:
-            claims.recover(session, sink=name, now=now, state="uncertain")
+            claims.recover(session, sink=name, now=now, state="pending" if repeat == "safe" else "uncertain")
         return queue.claim_keys(session, name, keys, owner=owner, until=now + self._sink.lease)
 
     def _decide(
-        self, session: Session, claimed: Mapping[str, Claim], *, quiet_since: datetime, now: datetime
+        self, session: Session, claimed: Mapping[str, Claim], *, probe: bool, now: datetime
     ) -> list[Task]:
         if self._sink.acts_once_per_event:
-            return self._reactor_tasks(session, claimed, quiet_since=quiet_since, now=now)
-        return self._mirror_tasks(session, claimed, quiet_since=quiet_since, now=now)
+            return self._reactor_tasks(session, claimed, probe=probe, now=now)
+        return self._mirror_tasks(session, claimed, probe=probe, now=now)
 
     def _mirror_tasks(
-        self, session: Session, claimed: Mapping[str, Claim], *, quiet_since: datetime, now: datetime
+        self, session: Session, claimed: Mapping[str, Claim], *, probe: bool, now: datetime
     ) -> list[Task]:
         live = checkpoints.live(session)
         desired = self._desired(session, claimed)
@@ -112,11 +127,12 @@ class Dispatch:
                 reached=live.position if live is not None and state is not None else None,
                 ended=isinstance(state, Contact) or (state is not None and state.status == "cancelled"),
                 now=now,
+                probe=probe,
             )
             if state is not None and self._target_is_newer(receipts, state.position):
                 step = Wait(now + STATE_BEHIND)
             if isinstance(step, Act):
-                tasks.append(Task(claim, step.lead, quiet_since, step.older, state, receipts))
+                tasks.append(Task(claim, step.lead, probe, step.older, state, receipts))
             else:
                 _give_back(session, claim, step, now)
         return tasks
@@ -132,39 +148,54 @@ class Dispatch:
         return any(receipt.position > position and receipt.epoch == self._epoch for receipt in held.values())
 
     def _reactor_tasks(
-        self, session: Session, claimed: Mapping[str, Claim], *, quiet_since: datetime, now: datetime
+        self, session: Session, claimed: Mapping[str, Claim], *, probe: bool, now: datetime
     ) -> list[Task]:
         rows = queue.open_rows(session, self._sink.name, list(claimed))
         tasks = []
         for key, claim in claimed.items():
-            step = self._reactor_step(session, claim, rows.get(key, []), now)
-            if isinstance(step, Act):
-                tasks.append(Task(claim, step.lead, quiet_since))
+            lead = self._next_event(session, claim, rows.get(key, []), probe=probe, now=now)
+            if lead is not None:
+                tasks.append(Task(claim, lead, probe))
             else:
                 _give_back(session, claim, None, now)
         return tasks
 
-    def _reactor_step(
-        self, session: Session, claim: Claim, rows: list[DeliveryRow], now: datetime
-    ) -> Act | None:
+    def _next_event(
+        self, session: Session, claim: Claim, rows: list[DeliveryRow], *, probe: bool, now: datetime
+    ) -> DeliveryRow | None:
+        """The row to act on; those before it that need no act any more are settled on the way."""
         while rows:
             booking = self._load_booking(session, rows[0].booking_id)
-            step = reactor_step(rows, active=booking is not None and booking.status == "active", now=now)
-            if not isinstance(step, Cover):
-                return step
-            covered = Outcome(step.row.event_id, "covered", counted=False, reason=step.reason)
-            claims.finish(session, claim, [covered], now=now, keep=True)
+            active = booking is not None and booking.status == "active"
+            step = reactor_step(rows, active=active, now=now, probe=probe)
+            if step is None:
+                return None
+            if isinstance(step, Act) and not self._is_too_late(step.lead, now):
+                return step.lead
+            claims.finish(session, claim, [_without_a_call(step)], now=now, keep=True)
             rows = rows[1:]
         return None
 
+    def _is_too_late(self, row: DeliveryRow, now: datetime) -> bool:
+        """Whether the other side may have forgotten by now that an earlier attempt had its effect."""
+        if row.unknown_since is None:
+            return False
+        return not may_repeat(self._sink.terms.repeat, row.first_attempt_at or row.unknown_since, at=now)
+
     def _is_lost_too_often(self, session: Session, task: Task, now: datetime) -> bool:
         """Whether no attempt ever came to a result: what ends its process must not go on doing so."""
-        if task.lead.attempts < self._sink.retry.attempts:
+        if task.lead.attempts < self._sink.retry.attempts or task.lead.state == "parked":
             return False
         failure = Failure("WorkerLostError", "the attempts are used up, the hub ended during the last")
         parked = Outcome(task.lead.event_id, "parked", counted=False, failure=failure)
         claims.finish(session, task.claim, [parked, *covered_by(task)], now=now)
         return True
+
+
+def _without_a_call(step: Act | Cover) -> Outcome:
+    if isinstance(step, Cover):
+        return Outcome(step.row.event_id, "covered", counted=False, reason=step.reason)
+    return Outcome(step.lead.event_id, "uncertain", counted=False, reason=TOO_LATE)
 
 
 def covered_by(task: Task) -> list[Outcome]:

@@ -11,8 +11,9 @@ from sqlmodel import Session
 
 from adapters.errors import AuthError
 from hub.clock import Clock
+from hub.delivery import circuit
 from hub.delivery.policy import RetryPolicy, delay, error_class, error_message
-from hub.delivery.record import PROBE_EVERY, stop_for_credentials
+from hub.delivery.record import PROBE_EVERY, STAYS, stop_for_credentials
 from hub.delivery.retry import bounded
 from hub.delivery.sinks import RunningSink
 from hub.store import sinks
@@ -38,7 +39,7 @@ class Doorman:
 
     async def admits(self, row: SinkRow) -> bool:
         """Whether the sink may be called now, given its row; opens or probes if it is time to."""
-        if row.state == "paused":
+        if row.state in STAYS:
             return False
         if row.state == "auth_failed":
             return await self._may_probe(row) and await self._open()
@@ -88,20 +89,26 @@ class Doorman:
     async def _not_opened(self, error: Exception) -> None:
         now, name = self._clock.now(), self._sink.name
         self._failed += 1
-        self._next_try = now + delay(OPENING, self._failed, jitter=0.0)
+        self._next_try = next_try = now + delay(OPENING, self._failed, jitter=0.0)
         kind, message = error_class(error), error_message(error)
 
         def record(session: Session) -> None:
             sinks.record_error(session, name, error_class=kind, message=message, at=now)
-            if isinstance(error, AuthError):
-                stop_for_credentials(session, name, reason=message, now=now)
+            row = sinks.lock(session, name)
+            if row is not None and isinstance(error, AuthError):
+                stop_for_credentials(row, reason=message, now=now)
+            elif row is not None:
+                circuit.not_opened(row, message=message, next_try=next_try, now=now)
 
         await self._db.write(record)
         log.warning("sink not opened", sink=name, error=message)
 
 
 def _admit(session: Session, name: str, target: str | None, now: datetime) -> None:
-    row = sinks.get(session, name)
-    if row is not None and row.state == "auth_failed":
-        sinks.set_state(session, name, state="running", reason=None, now=now)
     sinks.set_target(session, name, target=target)
+    row = sinks.lock(session, name)
+    if row is None:
+        return
+    if row.state == "auth_failed":
+        sinks.set_state(session, name, state="running", reason=None, now=now)
+    circuit.opened(row, now=now)

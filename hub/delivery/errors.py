@@ -14,6 +14,9 @@ from hub.errors import HubError
 class CutOffError(TransientError):
     """No answer within the sink's timeout; whether the call had its effect is unknown."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message, effect_unknown=True)
+
 
 class LostClaimError(HubError):
     """The claim on this key is not ours any more; nothing may be recorded under it."""

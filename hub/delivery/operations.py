@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
+from hub.delivery import circuit
 from hub.store import sinks
 
 
@@ -17,10 +18,15 @@ def pause_sink(session: Session, name: str, *, reason: str, now: datetime) -> bo
 
 
 def resume_sink(session: Session, name: str, *, now: datetime) -> bool:
-    """Go on. A sink stopped for its credentials has to prove them first, at once. False if unknown."""
-    row = sinks.get(session, name)
+    """Go on, whatever the target asked for. False if unknown.
+
+    A sink stopped for its credentials, or because its target was down, has to prove itself first, at once.
+    """
+    row = sinks.lock(session, name)
     if row is None:
         return False
-    if row.state == "auth_failed":
-        return sinks.set_state(session, name, state="auth_failed", reason=row.reason, now=now, probe_at=now)
+    row.wait_until = None
+    if row.state == "auth_failed" or circuit.is_open(row):
+        row.probe_at = now
+        return True
     return sinks.set_state(session, name, state="running", reason=None, now=now)

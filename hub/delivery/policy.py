@@ -1,13 +1,15 @@
 """What a failed attempt means for its row: pure, so that the whole schedule can be read and tested here.
 
 Transient failures wait longer and longer and are parked when the attempts are used up; permanent
-ones are dead at once; missing credentials stop the sink and count for nobody. See docs/adr/0008.
+ones are dead at once; missing credentials, a wait the target names and an outage count for nobody.
+See docs/adr/0008 and 0011.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from adapters.api import Repeat, SafeFor
 from adapters.errors import AuthError, PermanentError, TransientError
 from hub.delivery.errors import CutOffError
 from hub.errors import HubError
@@ -29,53 +31,91 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """How patient the hub is with a sink, and whether a call without an answer may be made again."""
+
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    timeout: timedelta = timedelta(seconds=30)
+    repeat: Repeat = "safe"
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What is known of a row whose attempt has just failed: the attempts before, and when the first was.
+
+    `blameless`: at present the target serves nobody, so the attempt says nothing about this row.
+    `served_since`: it has served others since this row failed last.
+    """
+
+    attempts: int
+    first_at: datetime
+    blameless: bool = False
+    served_since: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What becomes of the row of a failed attempt.
 
-    `stops_sink`: nothing of this sink is tried until its credentials are proven again. `rests`: nobody
-    may call the target for this key before `due_at`, a newer row included, since the cut-off call may
-    still be having its effect.
+    `stops_sink`: nothing of this sink is tried until its credentials are proven again. `wait_until`:
+    the target asked everybody to wait. `rests`: nobody may call the target for this key before
+    `due_at`, a newer row included, since the cut-off call may still be having its effect. `unknown`:
+    it may have had its effect.
     """
 
     state: Literal["pending", "parked", "dead", "uncertain"]
-    outcome: Literal["retry", "parked", "dead", "uncertain", "auth_failed"]
+    outcome: Literal["retry", "wait", "parked", "dead", "uncertain", "auth_failed"]
     attempts: int
     due_at: datetime
     stops_sink: bool = False
+    wait_until: datetime | None = None
     rests: bool = False
+    unknown: bool = False
 
 
-def judge(
-    error: Exception,
-    *,
-    failed_before: int,
-    retry: RetryPolicy,
-    timeout: timedelta,
-    repeatable: bool,
-    now: datetime,
-    jitter: float,
-) -> Verdict:
-    """Sort one failed attempt; `jitter` is a random number in [0, 1).
-
-    `repeatable` is false for what must not be done twice: where its effect is unknown, a person decides.
-    """
-    attempts = failed_before + 1
+def judge(error: Exception, tried: Tried, terms: Terms, *, now: datetime, jitter: float) -> Verdict:
+    """Sort one failed attempt; `jitter` is a random number in [0, 1)."""
     if isinstance(error, AuthError):
-        return Verdict("pending", "auth_failed", failed_before, now, stops_sink=True)
+        return Verdict("pending", "auth_failed", tried.attempts, now, stops_sink=True)
     if isinstance(error, PermanentError):
-        return Verdict("dead", "dead", attempts, now)
-    cut_off = isinstance(error, CutOffError)
-    sorted_by_adapter = isinstance(error, TransientError)
-    if not repeatable and (cut_off or not sorted_by_adapter):
-        return Verdict("uncertain", "uncertain", attempts, now, rests=cut_off)
-    due_at = now + max(
-        delay(retry, attempts, jitter=jitter), _told_wait(error), timeout if cut_off else timedelta()
+        return Verdict("dead", "dead", tried.attempts + 1, now)
+    verdict = _judge_transient(error, tried, terms, now=now, jitter=jitter)
+    if verdict.unknown and not may_repeat(terms.repeat, tried.first_at, at=verdict.due_at):
+        return replace(verdict, state="uncertain", outcome="uncertain")
+    return verdict
+
+
+def may_repeat(repeat: Repeat, first_at: datetime, *, at: datetime) -> bool:
+    """Whether a call that may have had its effect may be made again at this moment."""
+    if isinstance(repeat, SafeFor):
+        return at - first_at < repeat.window
+    return repeat == "safe"
+
+
+def _judge_transient(
+    error: Exception, tried: Tried, terms: Terms, *, now: datetime, jitter: float
+) -> Verdict:
+    """Waiting, parked or, if the adapter has not sorted the error, dead in the end."""
+    told = _told_wait(error)
+    # A wait the target names is nobody's attempt, unless it serves others and lets only this one wait.
+    waits = bool(told) and not tried.served_since
+    attempts = tried.attempts + (not waits and not tried.blameless)
+    pause = timedelta() if waits else delay(terms.retry, max(attempts, 1), jitter=jitter)
+    rest = terms.timeout if isinstance(error, CutOffError) else timedelta()
+    verdict = Verdict(
+        "pending",
+        "wait" if waits else "retry",
+        attempts,
+        now + max(pause, told, rest),
+        wait_until=now + told if told else None,
+        rests=bool(rest),
+        unknown=not isinstance(error, TransientError) or error.effect_unknown,
     )
-    if attempts < retry.attempts:
-        return Verdict("pending", "retry", attempts, due_at, rests=cut_off)
-    if sorted_by_adapter:
-        return Verdict("parked", "parked", attempts, due_at, rests=cut_off)
-    return Verdict("dead", "dead", attempts, now)
+    if attempts < terms.retry.attempts:
+        return verdict
+    if isinstance(error, TransientError):
+        return replace(verdict, state="parked", outcome="parked")
+    return replace(verdict, state="dead", outcome="dead")
 
 
 def delay(retry: RetryPolicy, failed: int, *, jitter: float) -> timedelta:

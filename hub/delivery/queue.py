@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import bindparam, delete, exists, select, update
+from sqlalchemy import bindparam, delete, exists, func, select, update
 from sqlmodel import Session, col
 
 from hub.store.claims import Claim
@@ -41,6 +41,12 @@ _DUE = (
     .limit(bindparam("most"))
 )
 _FIRST_DUE = _DUE.where(_first_of_its_key)
+_WAITING = (
+    _of_sink.where(_rows.c.state == "pending", _rows.c.due_at > bindparam("now"), _rows.c.hold.is_(False))
+    .order_by(_rows.c.due_at, _rows.c.position)
+    .limit(1)
+)
+_FIRST_WAITING = _WAITING.where(_first_of_its_key)
 _LEFT = _of_sink.where(_rows.c.state == "sending").limit(bindparam("most"))
 
 _SEND = (
@@ -50,7 +56,14 @@ _SEND = (
         _rows.c.key == bindparam("on_key"),
         _rows.c.event_id == bindparam("on_event"),
     )
-    .values(state=bindparam("new_state"), hold=False, changed_at=bindparam("now"))
+    .values(
+        state=bindparam("new_state"),
+        hold=False,
+        changed_at=bindparam("now"),
+        first_attempt_at=func.coalesce(
+            _rows.c.first_attempt_at, bindparam("tried_at", type_=_rows.c.first_attempt_at.type)
+        ),
+    )
 )
 
 
@@ -65,6 +78,12 @@ def due_keys(session: Session, sink: str, *, in_order: bool, now: datetime, limi
         _FIRST_DUE if in_order else _DUE, {**wanted, "most": limit * ROWS_PER_KEY}
     ).scalars()
     return list(dict.fromkeys((*left, *due)))
+
+
+def waiting_key(session: Session, sink: str, *, in_order: bool, now: datetime) -> str | None:
+    """The key nobody works on whose next attempt is the nearest; never one that is held for its grace."""
+    wanted = {"on_sink": sink, "now": now}
+    return session.execute(_FIRST_WAITING if in_order else _WAITING, wanted).scalar()
 
 
 def claim_keys(
@@ -132,8 +151,8 @@ def mark_sending(
 
     From here on a later `due_at` means a failure, no longer the grace of a cancellation.
     """
-    marked = [_change(row, "sending", now) for row in rows]
-    released = [_change(row, row.state, now) for row in older if row.hold]
+    marked = [_change(row, "sending", now) | {"tried_at": now} for row in rows]
+    released = [_change(row, row.state, now) | {"tried_at": None} for row in older if row.hold]
     if marked or released:
         session.execute(_SEND, [*marked, *released])
 

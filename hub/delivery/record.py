@@ -10,17 +10,21 @@ from datetime import datetime, timedelta
 from sqlmodel import Session
 
 from adapters.api import Receipt
+from adapters.errors import AuthError, PermanentError, TransientError
+from hub.delivery import circuit
 from hub.delivery.dispatch import Task, covered_by
 from hub.delivery.errors import LostClaimError
-from hub.delivery.policy import RetryPolicy, Verdict
+from hub.delivery.policy import RetryPolicy, Terms, Tried, Verdict, error_class, error_message, judge
 from hub.delivery.queue import let_rest
-from hub.store import attempts, claims, deliveries, receipts, sinks
+from hub.store import attempts, claims, receipts, sinks
 from hub.store.claims import Failure, Outcome
-from hub.store.deliveries import DeliveryFilter
 from hub.store.tables import AttemptRow, DeliveryRow, SinkRow, TargetReceiptRow
 
 PROBE_EVERY = timedelta(minutes=5)
 """How often a sink without valid credentials is asked whether they are valid by now."""
+
+STAYS = ("paused", "held")
+"""States that only a person ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,16 @@ class PartResult:
     position: int
     epoch: int
     target: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A try that ended in an error; `jitter` is its random number in [0, 1)."""
+
+    error: Exception
+    duration: timedelta
+    jitter: float
+    parts: tuple[PartResult, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +70,12 @@ def record_parts(
 
 def record_success(
     session: Session, task: Task, attempt: Attempt, *, retry: RetryPolicy, now: datetime
-) -> None:
-    """The target shows what was wanted: the lead row is delivered, the older ones are covered."""
+) -> bool:
+    """The target shows what was wanted: the lead row is delivered, the older ones are covered.
+
+    Whether that closed the circuit.
+    """
+    recovered = circuit.served(session, task.claim.sink, retry=retry, now=now)
     _keep(session, task, attempt.parts, now)
     delivered = Outcome(
         task.lead.event_id,
@@ -67,86 +85,89 @@ def record_success(
         duration_seconds=attempt.duration.total_seconds(),
     )
     _finish(session, task, [delivered, *covered_by(task)], now)
-    _add_attempt(session, task, attempt, number=task.lead.attempts + 1, now=now)
-    _wake_what_an_outage_parked(session, task, longest_wait=retry.max, now=now)
+    _add_attempt(session, task, attempt, now=now)
     sinks.record_success(session, task.claim.sink, at=now)
+    return recovered
 
 
-def record_failure(
-    session: Session,
-    task: Task,
-    attempt: Attempt,
-    verdict: Verdict,
-    failure: Failure,
-    *,
-    rest: timedelta,
-    now: datetime,
-) -> None:
-    """The attempt failed: what was reached is kept, and the verdict decides about the rest.
+def record_failure(session: Session, task: Task, failed: Failed, terms: Terms, *, now: datetime) -> Verdict:
+    """The attempt failed: what was reached is kept, and the rest is judged by how the sink stands by now.
 
     A lead row that is given up or parked stands for the older ones, so that one question is left open
     for a key and a later event starts with its own, newest state.
     """
-    _keep(session, task, attempt.parts, now)
+    row = sinks.lock(session, task.claim.sink)
+    verdict = judge(failed.error, _tried(task.lead, row, now), terms, now=now, jitter=failed.jitter)
+    message = error_message(failed.error)
+    _keep(session, task, failed.parts, now)
     outcome = Outcome(
         task.lead.event_id,
         verdict.state,
         counted=verdict.attempts > task.lead.attempts,
         due_at=verdict.due_at if verdict.state == "pending" else None,
-        failure=failure,
-        duration_seconds=attempt.duration.total_seconds(),
-        reason=failure.message if verdict.state == "uncertain" else None,
+        failure=Failure(error_class(failed.error), message),
+        duration_seconds=failed.duration.total_seconds(),
+        reason=message if verdict.state == "uncertain" else None,
+        unknown=verdict.unknown,
     )
     older = covered_by(task) if verdict.state in ("parked", "dead") else []
     _finish(session, task, [outcome, *older], now, keep=verdict.rests)
     if verdict.rests:
-        let_rest(session, task.claim, until=now + rest)
-    _add_attempt(session, task, attempt, number=task.lead.attempts + 1, now=now)
-    sinks.record_error(
-        session, task.claim.sink, error_class=failure.error_class, message=failure.message, at=now
-    )
-    if verdict.stops_sink:
-        stop_for_credentials(session, task.claim.sink, reason=failure.message, now=now)
+        let_rest(session, task.claim, until=now + terms.timeout)
+    told = Attempt(verdict.outcome, failed.duration, message=_told(message, verdict, now))
+    _add_attempt(session, task, told, now=now)
+    if row is not None:
+        _blame(session, row, task, failed.error, verdict, terms, now)
+    return verdict
 
 
-def stop_for_credentials(session: Session, sink: str, *, reason: str, now: datetime) -> None:
+def stop_for_credentials(row: SinkRow, *, reason: str, now: datetime) -> None:
     """Nothing goes to this sink until its credentials are proven; a pause by a person stays a pause."""
-    row = sinks.get(session, sink)
-    if row is not None and row.state != "paused":
-        sinks.set_state(
-            session, sink, state="auth_failed", reason=reason, now=now, probe_at=now + PROBE_EVERY
-        )
+    circuit.forget(row)
+    if row.state not in STAYS:
+        row.since = row.since if row.state == "auth_failed" else now
+        row.state, row.reason, row.probe_at = "auth_failed", reason, now + PROBE_EVERY
 
 
-def parked_by_outage(
-    session: Session, row: SinkRow, *, longest_wait: timedelta, now: datetime
-) -> DeliveryRow | None:
-    """A row to ask the target with, after an outage that parked everything so that nobody asks any more."""
-    if row.last_error_at is None or now - row.last_error_at < longest_wait:
-        return None
-    since = (row.last_success_at or row.first_seen_at) + longest_wait
-    wanted = DeliveryFilter(sink=row.name, states=("parked",), since=since)
-    page = deliveries.listing(session, wanted, limit=1)
-    return page.items[0] if page.items else None
+def _tried(lead: DeliveryRow, row: SinkRow | None, now: datetime) -> Tried:
+    """What the row and its sink say of the attempt that has just failed."""
+    served_at = row.last_success_at if row is not None else None
+    return Tried(
+        lead.attempts,
+        lead.first_attempt_at or now,
+        blameless=row is not None and circuit.is_open(row),
+        served_since=bool(lead.error_at and served_at and served_at >= lead.error_at),
+    )
 
 
-def wake_parked(session: Session, row: DeliveryRow, *, now: datetime) -> None:
-    """Let this one row try again from the start."""
-    wanted = DeliveryFilter(sink=row.sink, event_id=row.event_id, key=row.key, states=("parked",))
-    deliveries.retry(session, wanted, now=now)
-
-
-def _wake_what_an_outage_parked(
-    session: Session, task: Task, *, longest_wait: timedelta, now: datetime
+def _blame(
+    session: Session,
+    row: SinkRow,
+    task: Task,
+    error: Exception,
+    verdict: Verdict,
+    terms: Terms,
+    now: datetime,
 ) -> None:
-    """The target answers again: what was parked long after its last success is due now.
+    """What the failure says of the target: that it is there, that it is silent, or nothing."""
+    message = error_message(error)
+    row.last_error_class, row.last_error_message, row.last_error_at = error_class(error), message, now
+    if verdict.wait_until is not None:
+        row.wait_until = max(row.wait_until or now, verdict.wait_until)
+    if isinstance(error, AuthError):
+        stop_for_credentials(row, reason=message, now=now)
+    elif isinstance(error, PermanentError):
+        circuit.answered(session, row, retry=terms.retry, now=now)
+    elif isinstance(error, TransientError):
+        circuit.unanswered(row, task.claim.key, message=message, now=now)
+    if task.probe and circuit.is_open(row):
+        circuit.probe_failed(row, now=now)
 
-    A row that was parked while others went through failed for a reason of its own and stays parked.
-    """
-    since = task.quiet_since + longest_wait
-    if now > since:
-        wanted = DeliveryFilter(sink=task.claim.sink, states=("parked",), since=since)
-        deliveries.retry(session, wanted, now=now)
+
+def _told(message: str, verdict: Verdict, now: datetime) -> str:
+    if verdict.state != "pending" or verdict.stops_sink:
+        return message
+    return f"{message}, again in {(verdict.due_at - now).total_seconds():.0f} s"
 
 
 def _finish(
@@ -183,14 +204,14 @@ def _receipt_row(task: Task, result: PartResult, receipt: Receipt, now: datetime
     )
 
 
-def _add_attempt(session: Session, task: Task, attempt: Attempt, *, number: int, now: datetime) -> None:
+def _add_attempt(session: Session, task: Task, attempt: Attempt, *, now: datetime) -> None:
     row = AttemptRow(
         sink=task.claim.sink,
         event_id=task.lead.event_id,
         key=task.claim.key,
         booking_id=task.lead.booking_id,
         at=now,
-        number=number,
+        number=task.lead.attempts + 1,
         outcome=attempt.outcome,
         message=attempt.message,
         duration_seconds=attempt.duration.total_seconds(),

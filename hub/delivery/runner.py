@@ -10,18 +10,18 @@ import structlog
 from sqlmodel import Session
 
 from hub.clock import Clock
+from hub.delivery import circuit
 from hub.delivery.dispatch import Dispatch, Task
 from hub.delivery.doorman import Doorman
+from hub.delivery.outlook import Outlook, look
 from hub.delivery.policy import error_class, error_message
-from hub.delivery.queue import due_keys, let_rest
-from hub.delivery.record import parked_by_outage, wake_parked
+from hub.delivery.queue import let_rest
 from hub.delivery.sinks import DeliveryObserver, RunningSink, SinkActivity
 from hub.delivery.worker import Worker
 from hub.errors import StoreError
-from hub.store import deliveries, sinks
+from hub.store import sinks
 from hub.store.claims import Claim, Failure
 from hub.store.database import Database
-from hub.store.tables import SinkRow
 
 log = structlog.get_logger(__name__)
 
@@ -116,9 +116,10 @@ class SinkRunner:
             return self._poll
         while (free := self._sink.concurrency - len(self._busy)) > 0 and not self._stopping:
             now = self._clock.now()
-            keys = await self._due(now, free)
+            outlook = await self._look(free, now)
+            keys = [key for key in outlook.keys if key not in self._busy]
             if not keys:
-                return await self._idle(row, now)
+                return await self._idle(outlook, now)
             tasks = await self._take(keys[:free], now)
             for task in tasks:
                 self._start(task)
@@ -126,14 +127,9 @@ class SinkRunner:
                 return SHORTEST_WAIT
         return self._poll
 
-    async def _due(self, now: datetime, free: int) -> list[str]:
-        # A claim of ours that ran out while its call still runs is not for this process to take again.
-        limit = free + len(self._busy)
-        in_order = self._sink.acts_once_per_event
-        keys = await self._db.read(
-            lambda session: due_keys(session, self._sink.name, in_order=in_order, now=now, limit=limit)
-        )
-        return [key for key in keys if key not in self._busy]
+    async def _look(self, free: int, now: datetime) -> Outlook:
+        busy = len(self._busy)
+        return await self._db.read(lambda session: look(session, self._sink, free=free, busy=busy, now=now))
 
     async def _take(self, keys: Sequence[str], now: datetime) -> list[Task]:
         try:
@@ -152,18 +148,15 @@ class SinkRunner:
         )
         return []
 
-    async def _idle(self, row: SinkRow, now: datetime) -> timedelta:
-        longest_wait = self._sink.retry.max
-        parked = await self._db.read(
-            lambda session: parked_by_outage(session, row, longest_wait=longest_wait, now=now)
-        )
+    async def _idle(self, outlook: Outlook, now: datetime) -> timedelta:
+        """See to what nobody else would ever move on; returns how long there is nothing to do."""
+        retry, parked = self._sink.retry, outlook.parked
         if parked is not None:
-            await self._db.write(lambda session: wake_parked(session, parked, now=now))
+            await self._db.write(lambda session: circuit.ask_again(session, parked, retry=retry, now=now))
             return SHORTEST_WAIT
-        due_at = await self._db.read(
-            lambda session: deliveries.next_due(session, after=now, sinks=[self._sink.name])
-        )
-        return self._poll if due_at is None else min(self._poll, due_at - now)
+        if outlook.pointless:
+            await self._db.write(lambda session: circuit.ask_nobody(session, self._sink.name, now=now))
+        return self._poll if outlook.again is None else min(self._poll, outlook.again - now)
 
     def _start(self, task: Task) -> None:
         key = task.claim.key

@@ -9,8 +9,10 @@ from sqlmodel import Session
 
 from adapters.api import BookingMirror, ContactMirror, Reactor
 from events import Booking, Contact, Envelope
-from hub.delivery.policy import RetryPolicy
+from hub.delivery.pace import Pace
+from hub.delivery.policy import RetryPolicy, Terms
 from hub.delivery.retry import longest_attempt
+from hub.settings import Rate
 
 LEASE_MARGIN = timedelta(seconds=30)
 """How much longer than the longest attempt a claim lives: the time to record it, and clocks that differ."""
@@ -32,20 +34,32 @@ class RunningSink:
     timeout: timedelta = timedelta(seconds=30)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     concurrency: int = 8
+    rate: Rate | None = None
 
     @property
     def acts_once_per_event(self) -> bool:
         return isinstance(self.adapter, Reactor)
 
     @property
-    def repeatable(self) -> bool:
-        """Whether a call whose effect is unknown may simply be made again."""
-        return not isinstance(self.adapter, Reactor) or self.adapter.repeat == "safe"
+    def terms(self) -> Terms:
+        """How the hub judges its failures; a mirror may always be called again."""
+        repeat = self.adapter.repeat if isinstance(self.adapter, Reactor) else "safe"
+        return Terms(self.retry, self.timeout, repeat)
+
+    @property
+    def pace(self) -> Pace | None:
+        """How fast it may be called; None: as fast as it answers."""
+        return Pace.of(self.rate) if self.rate else None
+
+    @property
+    def longest_attempt(self) -> timedelta:
+        """No attempt at one part takes longer than this."""
+        return longest_attempt(self.timeout)
 
     @property
     def lease(self) -> timedelta:
         """How long a claim lives unless it is renewed; it outlives every try at one part."""
-        return longest_attempt(self.timeout) + LEASE_MARGIN
+        return self.longest_attempt + LEASE_MARGIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +74,7 @@ class DeliveryObserver(Protocol):
     """Hears what happens; the hub's metrics stand behind it."""
 
     def attempted(self, sink: str, *, outcome: str, duration: timedelta) -> None:
-        """An attempt ended: delivered, transient, permanent, auth, uncertain or lost_claim."""
+        """An attempt ended: delivered, transient, told_to_wait, permanent, auth, uncertain or lost_claim."""
         ...
 
     def delivered(self, sink: str, *, covered: int, latency: timedelta) -> None:

@@ -42,37 +42,41 @@ class Wait:
 
 
 def mirror_step(
-    rows: Sequence[DeliveryRow], *, reached: int | None, ended: bool, now: datetime
+    rows: Sequence[DeliveryRow], *, reached: int | None, ended: bool, now: datetime, probe: bool = False
 ) -> Act | Wait | None:
     """The next step of a mirror's key, given its open rows by position.
 
     The state shows every fact up to the position `reached` (None: there is no state). `ended` says
     that it may be taken back within the grace: a cancellation that is still held then holds every
-    earlier row as well, or that row would announce it early.
+    earlier row as well, or that row would announce it early. A `probe` may ask with a parked row.
     """
-    waiting = [row for row in rows if row.state in WAITING]
+    leading = (*WAITING, "parked") if probe else WAITING
+    waiting = [row for row in rows if row.state in leading]
     if not waiting:
         return None
     held = [row for row in waiting if row.hold and row.due_at > now]
     if ended and held:
         return Wait(held[-1].due_at)
     shown = [row for row in rows if reached is not None and row.position <= reached]
-    lead = next((row for row in reversed(shown) if row.state in WAITING), None)
+    lead = next((row for row in reversed(shown) if row.state in leading), None)
     if lead is None:
         return Wait(now + STATE_BEHIND)
     return Act(lead, tuple(row for row in shown if row is not lead))
 
 
-def reactor_step(rows: Sequence[DeliveryRow], *, active: bool, now: datetime) -> Act | Cover | None:
+def reactor_step(
+    rows: Sequence[DeliveryRow], *, active: bool, now: datetime, probe: bool = False
+) -> Act | Cover | None:
     """The next step of a reactor's key, given its open rows by position: the first, and none before it.
 
     `active` is the newest state of the booking that row is about. A parked row holds those behind it,
-    for they would overtake it.
+    for they would overtake it. A `probe` may ask with it, or with one whose next attempt is not due.
     """
     if not rows:
         return None
     head = rows[0]
-    if head.state == "parked" or (head.state == "pending" and head.due_at > now):
+    waits = head.state == "parked" or (head.state == "pending" and head.due_at > now)
+    if waits and (head.hold or not probe):
         return None
     if head.event_type == BookingCancelled.event_type() and active and operation_of(head) is None:
         return Cover(head, "the booking went on")

@@ -19,8 +19,16 @@ from hub.clock import Clock
 from hub.delivery.calls import Calls, Progress
 from hub.delivery.dispatch import Task
 from hub.delivery.errors import LostClaimError, NotReadableError
-from hub.delivery.policy import Verdict, error_class, error_message, judge
-from hub.delivery.record import Attempt, PartResult, record_failure, record_parts, record_success
+from hub.delivery.pace import Meter
+from hub.delivery.policy import error_message
+from hub.delivery.record import (
+    Attempt,
+    Failed,
+    PartResult,
+    record_failure,
+    record_parts,
+    record_success,
+)
 from hub.delivery.retry import Sleep
 from hub.delivery.sinks import DeliveryObserver, LoadEnvelope, RunningSink
 from hub.errors import HubError, StoreError
@@ -36,7 +44,13 @@ LOG_AWAY = timedelta(seconds=2)
 
 STORE_PAUSE_SECONDS = (0.2, 1.0, 5.0, 15.0)
 
-_METRIC = {"retry": "transient", "parked": "transient", "dead": "permanent", "auth_failed": "auth"}
+_METRIC = {
+    "retry": "transient",
+    "wait": "told_to_wait",
+    "parked": "transient",
+    "dead": "permanent",
+    "auth_failed": "auth",
+}
 
 
 class Worker:
@@ -59,11 +73,15 @@ class Worker:
         self._load_envelope = load_envelope
         self._observer = observer
         self._sleep = sleep
-        self._calls = Calls(sink.name, epoch=epoch, timeout=sink.timeout, sleep=sleep)
+        self._meter = Meter(lambda: sink.adapter.context.http.sent)
+        self._calls = Calls(
+            sink.name, epoch=epoch, timeout=sink.timeout, sleep=sleep, begun=self._meter.called
+        )
 
     async def work(self, task: Task) -> None:
         """Act and record; raises only what nobody expected, and then nothing was recorded."""
         progress = Progress()
+        self._meter.paid()
         try:
             await self._work(task, progress)
         except NotReadableError as error:
@@ -108,42 +126,48 @@ class Worker:
 
     async def _succeed(self, task: Task, done: Attempt) -> None:
         now, retry = self._clock.now(), self._sink.retry
-        await self._persist(lambda session: record_success(session, task, done, retry=retry, now=now))
+        recovered = await self._record(
+            lambda session: record_success(session, task, done, retry=retry, now=now), now
+        )
         name = self._sink.name
         self._observer.attempted(name, outcome="delivered", duration=done.duration)
         self._observer.delivered(name, covered=len(task.older), latency=now - task.lead.created_at)
-        log.info("delivered", outcome=done.outcome, duration_seconds=_seconds(done), **_fields(task))
+        log.info("delivered", outcome=done.outcome, duration_seconds=_seconds(done.duration), **_fields(task))
+        if recovered:
+            log.info("the target serves again", sink=name)
 
     async def _fail(self, task: Task, progress: Progress, error: Exception) -> None:
-        now, rest = self._clock.now(), self._sink.timeout
-        verdict = judge(
+        now = self._clock.now()
+        failed = Failed(
             error,
-            failed_before=task.lead.attempts,
-            retry=self._sink.retry,
-            timeout=rest,
-            repeatable=self._sink.repeatable,
-            now=now,
+            progress.elapsed,
             jitter=random.random(),  # noqa: S311 - spreads retries, protects nothing
-        )
-        failure = Failure(error_class(error), error_message(error))
-        failed = Attempt(
-            outcome=verdict.outcome,
-            duration=progress.elapsed,
-            message=_told(failure.message, verdict, now),
             parts=progress.take_unsaved(),
         )
-        await self._persist(
-            lambda session: record_failure(session, task, failed, verdict, failure, rest=rest, now=now)
+        verdict = await self._record(
+            lambda session: record_failure(session, task, failed, self._sink.terms, now=now), now
         )
         outcome = _METRIC.get(verdict.outcome, verdict.outcome)
         self._observer.attempted(self._sink.name, outcome=outcome, duration=failed.duration)
         log.warning(
             "delivery failed",
             outcome=verdict.outcome,
-            error=failure.message,
-            duration_seconds=_seconds(failed),
+            error=error_message(error),
+            duration_seconds=_seconds(failed.duration),
             **_fields(task),
         )
+
+    async def _record(self, work: Callable[[Session], T], now: datetime) -> T:
+        """Write the result, and charge what the attempt used beyond its token."""
+        pace, owed = self._sink.pace, self._meter.take_owed()
+        if pace is None or not owed:
+            return await self._persist(work)
+
+        def charged(session: Session) -> T:
+            pace.charge(session, self._sink.name, owed, now)
+            return work(session)
+
+        return await self._persist(charged)
 
     async def _give_back(self, task: Task, error: NotReadableError) -> None:
         now = self._clock.now()
@@ -166,14 +190,8 @@ class Worker:
             await self._sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
 
 
-def _told(message: str, verdict: Verdict, now: datetime) -> str:
-    if verdict.outcome != "retry":
-        return message
-    return f"{message}, again in {(verdict.due_at - now).total_seconds():.0f} s"
-
-
-def _seconds(attempt: Attempt) -> float:
-    return round(attempt.duration.total_seconds(), 3)
+def _seconds(duration: timedelta) -> float:
+    return round(duration.total_seconds(), 3)
 
 
 def _fields(task: Task) -> dict[str, object]:

@@ -14,7 +14,7 @@ from hub.settings.models import (
     StoreSettings,
     WebhookSettings,
 )
-from hub.settings.values import ListenAddress
+from hub.settings.values import ListenAddress, Rate
 
 __all__ = [
     "Adapters",
@@ -24,6 +24,7 @@ __all__ = [
     "ListenAddress",
     "LoggingSettings",
     "NatsSettings",
+    "Rate",
     "RetrySettings",
     "Settings",
     "SinkSettings",

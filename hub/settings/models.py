@@ -20,6 +20,7 @@ from hub.settings.values import (
     ListenAddress,
     NatsUrl,
     Prefix,
+    RateText,
     StoreUrl,
     TimeZone,
 )
@@ -177,6 +178,10 @@ class SinkEntry(Instance):
         timedelta(seconds=20),
         description="how long a cancellation waits, since the booking may go on elsewhere",
     )
+    rate: RateText | None = Field(
+        None, description="most calls in a second, minute or hour, of all hubs on one store together"
+    )
+    concurrency: int = Field(8, ge=1, le=256, description="most calls at a time, of each hub")
     timeout: Duration = Field(
         timedelta(seconds=30), gt=timedelta(0), description="longest duration of one call"
     )

@@ -20,6 +20,7 @@ _KINDS = {
     "duration-text": "duration",
     "path": "path",
     "listen-address": "HOST:PORT",
+    "rate-text": "rate",
     "password": "secret",
     "uri": "address",
     "template": "template",

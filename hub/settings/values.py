@@ -1,6 +1,8 @@
 """The kinds of value a key of the hub may have, beyond those that adapters use too."""
 
 import re
+from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, NamedTuple
@@ -12,6 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonS
 from adapters.config_types import SourceText
 
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/]+):([0-9]{1,5})")
+_RATE = re.compile(r"([0-9]{1,7})/([smh])")
+_PERIODS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
 
 
 class ListenAddress(NamedTuple):
@@ -32,6 +36,28 @@ def parse_listen(value: object) -> ListenAddress:
     if match is None or int(match[2]) > 65535:
         raise ValueError(f'"{value}" is not an address to listen on; write HOST:PORT, such as 127.0.0.1:8080')
     return ListenAddress(match[1].strip("[]"), int(match[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` within any `per`."""
+
+    count: int
+    per: timedelta
+
+    def __str__(self) -> str:
+        return f"{self.count}/{next(unit for unit, period in _PERIODS.items() if period == self.per)}"
+
+
+def parse_rate(value: object) -> Rate:
+    """Read `8/s`, `100/m` or `1000/h`; raises ValueError."""
+    if isinstance(value, Rate):
+        return value
+    match = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not int(match[1]):
+        shown = f'"{value}"' if isinstance(value, str) else "this"
+        raise ValueError(f"{shown} is not a rate; write 8/s, 100/m or 1000/h")
+    return Rate(int(match[1]), _PERIODS[match[2]])
 
 
 def known_timezone(name: str) -> str:
@@ -96,6 +122,12 @@ Listen = Annotated[
     BeforeValidator(parse_listen),
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string", "format": "listen-address"}),
+]
+RateText = Annotated[
+    Rate,
+    BeforeValidator(parse_rate),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "format": "rate-text", "pattern": "^0*[1-9][0-9]*/(s|m|h)$"}),
 ]
 TimeZone = Annotated[str, AfterValidator(known_timezone)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]

@@ -69,14 +69,22 @@ RECOVER = (
         state=bindparam("new_state"),
         attempts=_row.attempts + 1,
         changed_at=bindparam("now"),
+        unknown_since=func.coalesce(_row.unknown_since, bindparam("now")),
         reason=func.coalesce(bindparam("new_reason", type_=_row.reason.type), _row.reason),
     )
 )
 
+RECOVER_OLD = RECOVER.where(_row.first_attempt_at <= bindparam("first_before"))
+"""Only what was first tried so long ago."""
+
 SEND = (
     update(DELIVERIES)
     .where(_on_key, _row.state == "pending", _row.event_id.in_(bindparam("on_events", expanding=True)))
-    .values(state="sending", changed_at=bindparam("now"))
+    .values(
+        state="sending",
+        changed_at=bindparam("now"),
+        first_attempt_at=func.coalesce(_row.first_attempt_at, bindparam("now")),
+    )
 )
 
 UNSEND = (
@@ -117,6 +125,9 @@ def _settle() -> Update:
             attempts=_row.attempts + bindparam("counted", type_=_row.attempts.type),
             changed_at=bindparam("now"),
             finished_at=bindparam("new_finished_at"),
+            unknown_since=func.coalesce(
+                _row.unknown_since, bindparam("new_unknown_since", type_=_row.unknown_since.type)
+            ),
             **{
                 name: func.coalesce(bindparam(f"new_{name}", type_=_row[name].type), _row[name])
                 for name in kept

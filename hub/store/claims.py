@@ -18,6 +18,7 @@ from hub.store.deliveries import FINAL_STATES, DeliveryState
 from hub.store.statements import insert_new
 from hub.store.tables import ClaimRow, DeliveryRow
 
+LOST = "the worker was lost while sending"
 TRIES = 8
 """How often another worker may be faster before a claimer goes away without a key."""
 
@@ -46,7 +47,7 @@ class Outcome:
     """What became of one claimed row.
 
     `pending` waits again, until `due_at` if given. `counted` adds to the row's attempts: false for
-    rows that were not tried, such as covered ones.
+    rows that were not tried, such as covered ones. `unknown`: the attempt may have had its effect.
     """
 
     event_id: str
@@ -58,6 +59,7 @@ class Outcome:
     outcome: str | None = None
     url: str | None = None
     duration_seconds: float | None = None
+    unknown: bool = False
 
 
 def claim_next(
@@ -170,20 +172,26 @@ def recover(
     sink: str,
     now: datetime,
     state: Literal["pending", "uncertain"] = "pending",
+    first_before: datetime | None = None,
     owner: str | None = None,
 ) -> int:
     """End claims past their time, and all of `owner`, a process known to be dead.
 
-    Rows they left `sending` get `state`; returns how many rows that were. A lost attempt counts as one,
-    so that a row which kills its worker does not do so for ever.
+    Rows they left `sending` get `state`; returns how many rows that were. With `first_before` only those
+    first tried by then become `uncertain`, the others wait again. A lost attempt counts as one, so that
+    a row which kills its worker does not do so for ever.
     """
     # Claims go first: whoever comes late with one must find it gone before its rows change hands.
     session.execute(sql.END_EXPIRED, {"on_sink": sink, "now": now})
     if owner is not None:
         session.execute(sql.END_OF_OWNER, {"on_sink": sink, "on_owner": owner})
-    reason = "the worker was lost while sending" if state == "uncertain" else None
-    lost = {"on_sink": sink, "now": now, "new_state": state, "new_reason": reason}
-    return session.exec(sql.RECOVER, params=lost).rowcount
+    lost: dict[str, Any] = {"on_sink": sink, "now": now}
+    found = 0
+    if first_before is not None:
+        old = lost | {"new_state": "uncertain", "new_reason": LOST, "first_before": first_before}
+        found, state = session.exec(sql.RECOVER_OLD, params=old).rowcount, "pending"
+    rest = lost | {"new_state": state, "new_reason": LOST if state == "uncertain" else None}
+    return found + session.exec(sql.RECOVER, params=rest).rowcount
 
 
 def in_flight(session: Session, *, now: datetime) -> dict[str, int]:
@@ -232,6 +240,7 @@ def _settled(claim: Claim, outcome: Outcome, now: datetime) -> dict[str, Any]:
         "new_error_class": failure.error_class if failure else None,
         "new_error_message": failure.message if failure else None,
         "new_error_at": now if failure else None,
+        "new_unknown_since": now if outcome.unknown else None,
         "new_outcome": outcome.outcome,
         "new_url": outcome.url,
         "new_duration_seconds": outcome.duration_seconds,

@@ -6,9 +6,9 @@ Workers change rows through `claims`; this module adds, lists, counts, and does 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, func, or_, update
+from sqlalchemy import ColumnElement, case, func, or_, true, update
 from sqlmodel import Session, col, select
 
 from hub.store.paging import Page, newest_first
@@ -125,12 +125,24 @@ def of_booking(session: Session, booking_id: str) -> list[DeliveryRow]:
     )
 
 
-def retry(session: Session, wanted: DeliveryFilter, *, now: datetime, cause: str | None = None) -> int:
-    """Let parked, dead and uncertain rows try again from the start; returns how many.
+def retry(
+    session: Session, wanted: DeliveryFilter, *, now: datetime, cause: str | None = None, attempts: int = 0
+) -> int:
+    """Let parked, dead and uncertain rows try again, from the start unless `attempts` are behind them.
 
     An uncertain row may have had its effect: who must not repeat that leaves the state out of the filter.
+    With a new `cause`, or if it was uncertain, what it may have done is forgotten. Returns how many.
     """
-    values = {"state": "pending", "attempts": 0, "due_at": now, "changed_at": now, "finished_at": None}
+    values: dict[str, Any] = {
+        "state": "pending",
+        "attempts": attempts,
+        "due_at": now,
+        "changed_at": now,
+        "finished_at": None,
+    }
+    forgotten = DELIVERIES.c.state == "uncertain" if cause is None else true()
+    for name in ("first_attempt_at", "unknown_since"):
+        values[name] = case((forgotten, None), else_=DELIVERIES.c[name])
     if cause is not None:
         values["cause"] = cause
     return session.exec(
@@ -138,6 +150,20 @@ def retry(session: Session, wanted: DeliveryFilter, *, now: datetime, cause: str
         .where(*wanted.conditions(), col(DeliveryRow.state).in_(RETRIABLE_STATES))
         .values(values)
     ).rowcount
+
+
+def go_on(session: Session, sink: str, *, since: datetime, attempts: int, now: datetime) -> None:
+    """The target serves again: what failed `since` then is due now.
+
+    Parked rows get one more attempt if `attempts` is one less than the most there are.
+    """
+    of_sink = DELIVERIES.c.sink == sink
+    parked = (of_sink, DELIVERIES.c.state == "parked", DELIVERIES.c.changed_at >= since)
+    woken = {"state": "pending", "attempts": attempts, "due_at": now, "changed_at": now}
+    session.execute(update(DELIVERIES).where(*parked).values(woken))
+    waiting = (of_sink, DELIVERIES.c.state == "pending", DELIVERIES.c.due_at > now)
+    failed = (DELIVERIES.c.error_at >= since, DELIVERIES.c.hold.is_(False))
+    session.execute(update(DELIVERIES).where(*waiting, *failed).values(due_at=now))
 
 
 def drop(session: Session, wanted: DeliveryFilter, *, now: datetime, reason: str) -> int:
@@ -148,6 +174,19 @@ def drop(session: Session, wanted: DeliveryFilter, *, now: datetime, reason: str
         .where(*wanted.conditions(), col(DeliveryRow.state).in_(states))
         .values(state="skipped", reason=reason, finished_at=now, changed_at=now)
     ).rowcount
+
+
+def longest_parked(session: Session, sink: str, *, since: datetime | None = None) -> DeliveryRow | None:
+    """Of the rows that were parked `since` then, the one that has been so for longest."""
+    wanted = DeliveryFilter(sink=sink, states=("parked",), since=since)
+    oldest = (col(DeliveryRow.changed_at), col(DeliveryRow.position))
+    return session.exec(select(DeliveryRow).where(*wanted.conditions()).order_by(*oldest).limit(1)).first()
+
+
+def has_open(session: Session, sink: str) -> bool:
+    """Whether anything is left to be delivered."""
+    wanted = (DELIVERIES.c.sink == sink, DELIVERIES.c.state.in_(OPEN_STATES))
+    return session.execute(select(DELIVERIES.c.key).where(*wanted).limit(1)).first() is not None
 
 
 def counts(session: Session) -> dict[str, dict[str, int]]:

@@ -1,12 +1,14 @@
 """What is remembered of a sink beyond its YAML: where it started, how it stands."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import or_, update
 from sqlmodel import Session, col, select
 
 from hub.store.statements import insert_new
 from hub.store.tables import SinkRow
+
+SECOND = timedelta(seconds=1)
 
 
 def see(
@@ -36,6 +38,16 @@ def get(session: Session, name: str) -> SinkRow | None:
     return session.get(SinkRow, name)
 
 
+def lock(session: Session, name: str) -> SinkRow | None:
+    """One sink as it is now, unchanged by others until this transaction ends."""
+    return session.exec(
+        select(SinkRow)
+        .where(SinkRow.name == name)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
 def every(session: Session) -> list[SinkRow]:
     """All sinks ever seen, by name."""
     return list(session.exec(select(SinkRow).order_by(col(SinkRow.name))))
@@ -50,7 +62,7 @@ def set_state(
     now: datetime,
     probe_at: datetime | None = None,
 ) -> bool:
-    """`running`, `paused` or `auth_failed`; `since` moves only when the state changes. False if unknown."""
+    """Change how the sink stands; `since` moves only when the state changes. False if unknown."""
     row = session.get(SinkRow, name)
     if row is None:
         return False
@@ -68,8 +80,8 @@ def set_target(session: Session, name: str, *, target: str | None) -> None:
 
 
 def record_success(session: Session, name: str, *, at: datetime) -> None:
-    """A delivery went through at this moment."""
-    earlier = or_(col(SinkRow.last_success_at).is_(None), col(SinkRow.last_success_at) < at)
+    """A delivery went through at this moment; kept to the second, or every delivery would change this row."""
+    earlier = or_(col(SinkRow.last_success_at).is_(None), col(SinkRow.last_success_at) <= at - SECOND)
     session.exec(update(SinkRow).where(col(SinkRow.name) == name, earlier).values(last_success_at=at))
 
 

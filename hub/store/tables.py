@@ -258,7 +258,11 @@ class SourceRow(Row, table=True):
 
 
 class SinkRow(Row, table=True):
-    """What the hub remembers of a sink, in the YAML or not; `start_position` is set once."""
+    """What the hub remembers of a sink, in the YAML or not; `start_position` is set once.
+
+    `wait_until` is what the target asked for. `failing_since` and `failing_keys` say since when it has
+    served nobody, and for whom it was asked in vain; `tokens` is what is left of its rate.
+    """
 
     __tablename__ = "sinks"
 
@@ -275,10 +279,19 @@ class SinkRow(Row, table=True):
     last_error_message: str | None = None
     last_error_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     target: str | None = None
+    wait_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    failing_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    failing_keys: list[Any] = Field(default_factory=list, sa_type=JsonDocument)
+    probes: int = 0
+    tokens: float | None = None
+    tokens_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class DeliveryRow(Row, table=True):
-    """One event for one key of one sink; its primary key is the deduplication."""
+    """One event for one key of one sink; its primary key is the deduplication.
+
+    `unknown_since`: from this moment on an attempt may have had its effect although no answer said so.
+    """
 
     __tablename__ = "deliveries"
     __table_args__ = (
@@ -309,6 +322,8 @@ class DeliveryRow(Row, table=True):
     changed_at: datetime = Field(default=None, sa_type=UtcDateTime, nullable=False)
     finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     hold: bool = False
+    first_attempt_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    unknown_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class AttemptRow(Row, table=True):

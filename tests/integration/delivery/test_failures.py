@@ -80,43 +80,13 @@ async def test_newer_fact_wakes_a_parked_key(world: World, calendar: Calendar) -
 
 
 async def test_newer_fact_is_tried_at_once_while_an_older_one_waits(world: World, calendar: Calendar) -> None:
-    calendar.faults.always("b1", "told_to_wait")
+    calendar.faults.always("b1", "transient")
     await world.engine(running(world, calendar)).start()
     await world.see("b1")
     await self_counted(world, 1)
-    assert [row.due_at - world.clock.now() for row in await world.rows(SINK)] == [timedelta(minutes=3)]
     calendar.faults.heal()
     await world.see("b1", **later(1))
     await world.become(SINK, "covered", "delivered")
-
-
-async def test_target_that_answers_again_wakes_what_its_outage_parked(
-    world: World, calendar: Calendar
-) -> None:
-    calendar.faults.always("*", "transient")
-    retry = RetryPolicy(attempts=1, max=timedelta(minutes=15))
-    await world.engine(running(world, calendar, retry=retry)).start()
-    world.advance(timedelta(minutes=16))
-    await world.record(fact for n in range(5) for fact in world.derive(f"b{n}"))
-    await world.become(SINK, *["parked"] * 5)
-    calendar.faults.heal()
-    # Nobody asks the target any more, so one parked row does, and its success wakes the others.
-    world.advance(timedelta(minutes=15))
-    await world.settled(SINK)
-    assert len(calendar.entries) == 5
-
-
-async def test_booking_that_fails_alone_stays_parked(world: World, calendar: Calendar) -> None:
-    calendar.faults.always("b1", "transient")
-    await world.engine(running(world, calendar, retry=RetryPolicy(attempts=1))).start()
-    await world.see("b0")
-    await world.become(SINK, "delivered")
-    await world.see("b1")
-    await world.become(SINK, "delivered", "parked")
-    calendar.faults.heal()
-    world.advance(timedelta(minutes=20))
-    await world.see("b2")
-    await world.become(SINK, "delivered", "parked", "delivered")
 
 
 async def test_refused_change_is_dead_and_the_next_one_brings_the_newest_state(

@@ -6,27 +6,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters import safe_for
+from adapters.api import Repeat
 from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
 from hub.delivery.errors import CutOffError
-from hub.delivery.policy import RetryPolicy, Verdict, delay, error_class, error_message, judge
+from hub.delivery.policy import (
+    RetryPolicy,
+    Terms,
+    Tried,
+    Verdict,
+    delay,
+    error_class,
+    error_message,
+    judge,
+    may_repeat,
+)
 
 NOW = datetime(2026, 10, 20, 14, 0, tzinfo=UTC)
 RETRY = RetryPolicy()
 TIMEOUT = timedelta(seconds=30)
+DAY = timedelta(hours=24)
 
 
 def verdict(
-    error: Exception, *, failed_before: int = 0, repeatable: bool = True, jitter: float = 0.0
+    error: Exception,
+    *,
+    failed_before: int = 0,
+    repeat: Repeat = "safe",
+    age: timedelta = timedelta(0),
+    **sink: bool,
 ) -> Verdict:
-    return judge(
-        error,
-        failed_before=failed_before,
-        retry=RETRY,
-        timeout=TIMEOUT,
-        repeatable=repeatable,
-        now=NOW,
-        jitter=jitter,
-    )
+    tried = Tried(failed_before, NOW - age, **sink)
+    return judge(error, tried, Terms(RETRY, TIMEOUT, repeat), now=NOW, jitter=0.0)
 
 
 def test_default_schedule_doubles_from_two_seconds_to_a_quarter_of_an_hour() -> None:
@@ -58,14 +69,40 @@ def test_last_transient_attempt_parks() -> None:
     assert verdict(TransientError("503"), failed_before=19).state == "parked"
 
 
-def test_a_told_wait_is_respected_if_longer_and_bounded() -> None:
-    def due(told: timedelta) -> timedelta:
-        return verdict(TransientError("429", retry_after=told)).due_at - NOW
+def test_a_told_wait_is_respected_bounded_and_nobodys_attempt() -> None:
+    def told(wait: timedelta) -> Verdict:
+        return verdict(TransientError("429", retry_after=wait), failed_before=3)
 
-    assert due(timedelta(minutes=40)) == timedelta(minutes=40)
-    assert due(timedelta(seconds=1)) == timedelta(seconds=2)
-    assert due(timedelta(seconds=-5)) == timedelta(seconds=2)
-    assert due(timedelta(days=900_000_000)) == timedelta(hours=24)
+    assert told(timedelta(minutes=40)) == Verdict(
+        "pending",
+        "wait",
+        3,
+        NOW + timedelta(minutes=40),
+        wait_until=NOW + timedelta(minutes=40),
+    )
+    assert told(timedelta(seconds=1)).due_at == NOW + timedelta(seconds=1)
+    assert told(timedelta(days=900_000_000)).due_at == NOW + timedelta(hours=24)
+
+
+@pytest.mark.parametrize("wait", [None, timedelta(0), timedelta(seconds=-5)], ids=["none", "zero", "past"])
+def test_a_429_without_a_time_counts_as_transient(wait: timedelta | None) -> None:
+    judged = verdict(TransientError("429", retry_after=wait))
+    assert judged == Verdict("pending", "retry", 1, NOW + timedelta(seconds=2))
+
+
+def test_a_told_wait_counts_if_the_target_serves_others_meanwhile() -> None:
+    error = TransientError("503", retry_after=timedelta(seconds=1))
+    counted = verdict(error, failed_before=4, served_since=True)
+    assert (counted.outcome, counted.attempts, counted.due_at) == ("retry", 5, NOW + timedelta(seconds=32))
+    assert verdict(error, failed_before=19, served_since=True).state == "parked"
+
+
+def test_an_attempt_during_an_outage_says_nothing_of_its_row() -> None:
+    assert verdict(TransientError("503"), failed_before=19, blameless=True) == Verdict(
+        "pending", "retry", 19, NOW + RETRY.max
+    )
+    assert verdict(TransientError("503"), failed_before=20, blameless=True).state == "parked"
+    assert verdict(ValueError("x"), failed_before=19, blameless=True).state == "pending"
 
 
 def test_permanent_failure_is_dead_at_once() -> None:
@@ -90,13 +127,37 @@ def test_cut_off_call_rests_its_key_for_another_timeout() -> None:
     assert verdict(CutOffError("no answer"), failed_before=19).rests
 
 
-@pytest.mark.parametrize("error", [CutOffError("no answer"), ValueError("x")], ids=["cut-off", "bug"])
+UNKNOWN = pytest.mark.parametrize(
+    "error",
+    [CutOffError("no answer"), ValueError("x"), TransientError("connection reset", effect_unknown=True)],
+    ids=["cut-off", "bug", "lost-reply"],
+)
+
+
+@UNKNOWN
 def test_unknown_effect_of_what_must_not_be_repeated_is_for_a_person(error: Exception) -> None:
-    assert verdict(error, repeatable=False).state == "uncertain"
+    assert verdict(error, repeat="unsafe").state == "uncertain"
 
 
-def test_sorted_failure_of_what_must_not_be_repeated_is_retried() -> None:
-    assert verdict(TransientError("429"), repeatable=False).state == "pending"
+@UNKNOWN
+def test_unknown_effect_is_repeated_while_the_other_side_remembers(error: Exception) -> None:
+    young = verdict(error, repeat=safe_for(DAY), age=DAY - timedelta(minutes=1))
+    assert (young.state, young.unknown) == ("pending", True)
+    assert verdict(error, repeat=safe_for(DAY), age=DAY).state == "uncertain"
+    # What counts is when it would be repeated.
+    assert verdict(error, repeat=safe_for(DAY), age=DAY - timedelta(seconds=1)).state == "uncertain"
+
+
+def test_what_was_refused_is_repeated_however_old_it_is() -> None:
+    assert verdict(TransientError("429"), repeat="unsafe").state == "pending"
+    assert verdict(TransientError("503"), repeat=safe_for(DAY), age=3 * DAY).state == "pending"
+
+
+def test_only_a_known_window_ends() -> None:
+    assert may_repeat("safe", NOW, at=NOW + 900 * DAY)
+    assert not may_repeat("unsafe", NOW, at=NOW)
+    assert may_repeat(safe_for(DAY), NOW, at=NOW + DAY - timedelta(microseconds=1))
+    assert not may_repeat(safe_for(DAY), NOW, at=NOW + DAY)
 
 
 def test_stored_message_of_an_adapter_error_is_one_cut_line() -> None:

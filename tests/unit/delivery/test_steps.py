@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from hub.delivery.steps import Act, Cover, Wait, mirror_step, operation_of, reactor_step
 from hub.store.tables import DeliveryRow
 
@@ -74,6 +76,10 @@ class TestMirror:
     def test_parked_row_alone_waits_for_a_person_or_a_newer_row(self) -> None:
         assert mirror_step([row(1, state="parked")], reached=1, ended=False, now=NOW) is None
 
+    def test_probe_asks_with_a_parked_row(self) -> None:
+        rows = [row(1, state="parked")]
+        assert mirror_step(rows, reached=1, ended=False, now=NOW, probe=True) == Act(rows[0])
+
 
 class TestReactor:
     def test_lowest_row_comes_first(self) -> None:
@@ -86,6 +92,14 @@ class TestReactor:
 
     def test_parked_row_holds_those_behind_it(self) -> None:
         assert reactor_step([row(1, state="parked"), row(2)], active=True, now=NOW) is None
+
+    @pytest.mark.parametrize("waits", [{"state": "parked"}, {"due_at": NOW + GRACE}], ids=["parked", "later"])
+    def test_probe_asks_with_a_row_that_waits(self, waits: dict[str, Any]) -> None:
+        rows = [row(1, **waits), row(2)]
+        assert reactor_step(rows, active=True, now=NOW, probe=True) == Act(rows[0])
+
+    def test_probe_does_not_announce_a_cancellation_within_its_grace(self) -> None:
+        assert reactor_step([held(1)], active=False, now=NOW, probe=True) is None
 
     def test_cancellation_is_covered_if_the_booking_went_on(self) -> None:
         rows = [held(1, due_at=NOW), row(2)]

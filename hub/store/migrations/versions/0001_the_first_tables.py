@@ -266,6 +266,8 @@ def upgrade() -> None:
         sa.Column("changed_at", MOMENT, nullable=False),
         sa.Column("finished_at", MOMENT, nullable=True),
         sa.Column("hold", FLAG, nullable=False),
+        sa.Column("first_attempt_at", MOMENT, nullable=True),
+        sa.Column("unknown_since", MOMENT, nullable=True),
         sa.PrimaryKeyConstraint("sink", "event_id", "key", name="pk_deliveries"),
     )
     op.create_index("ix_deliveries_booking_id", "deliveries", ["booking_id"])
@@ -383,6 +385,12 @@ def upgrade() -> None:
         sa.Column("last_error_message", TEXT, nullable=True),
         sa.Column("last_error_at", MOMENT, nullable=True),
         sa.Column("target", TEXT, nullable=True),
+        sa.Column("wait_until", MOMENT, nullable=True),
+        sa.Column("failing_since", MOMENT, nullable=True),
+        sa.Column("failing_keys", DOCUMENT, nullable=False),
+        sa.Column("probes", NUMBER, nullable=False),
+        sa.Column("tokens", sa.Float(), nullable=True),
+        sa.Column("tokens_at", MOMENT, nullable=True),
         sa.PrimaryKeyConstraint("name", name="pk_sinks"),
     )
     op.create_table(
