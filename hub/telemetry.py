@@ -18,7 +18,15 @@ from events.catalogue import CATALOGUE
 
 PREFIX = "bookinghub"
 RECEIPT_OUTCOMES = ("accepted", "duplicate", "ignored", "quarantined", "refused", "unavailable")
-DELIVERY_OUTCOMES = ("delivered", "transient", "permanent", "auth", "uncertain", "lost_claim")
+DELIVERY_OUTCOMES = (
+    "delivered",
+    "transient",
+    "told_to_wait",
+    "permanent",
+    "auth",
+    "uncertain",
+    "lost_claim",
+)
 SINK_STATES = ("running", "paused", "auth_failed", "circuit_open", "held", "starting")
 DELIVERY_STATES = ("pending", "sending", "parked", "dead", "uncertain")
 PROVENANCES = ("webhook", "poll", "backfill", "command")
@@ -57,6 +65,14 @@ class Metrics:
             "rebuild_progress_ratio", "Share of a running rebuild that is done"
         )
         self.sink_state = self._gauge("sink_state", "1 for the state the sink is in", ["sink", "state"])
+        self.sink_rate_tokens = self._gauge(
+            "sink_rate_tokens",
+            "Calls a sink with a rate may begin now; negative while it is in debt",
+            ["sink"],
+        )
+        self.sink_wait = self._gauge(
+            "sink_wait_seconds", "How long the target still wants to be left alone", ["sink"]
+        )
         self.sink_lag_events = self._gauge(
             "sink_lag_events", "Rows not delivered and events unread", ["sink"]
         )
@@ -86,6 +102,7 @@ class Metrics:
     def _preset_sink(self, sink: str) -> None:
         self.sink_lag_events.labels(sink)
         self.sink_lag.labels(sink)
+        self.sink_wait.labels(sink)
         self.attempt_duration.labels(sink)
         self.delivery_latency.labels(sink)
         self.in_flight.labels(sink)

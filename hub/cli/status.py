@@ -109,9 +109,8 @@ def _lag(shown: dict[str, Any]) -> str:
 
 
 def _troubles(sink: dict[str, Any]) -> str:
-    found = [
-        f"{sink[name]} {name.replace('_', ' ')}" for name in ("out_of_step", "parked", "dead") if sink[name]
-    ]
+    names = ("out_of_step", "parked", "dead", "uncertain")
+    found = [f"{sink[name]} {name.replace('_', ' ')}" for name in names if sink[name]]
     return ", ".join(found) or "in step"
 
 

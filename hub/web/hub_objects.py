@@ -69,22 +69,29 @@ class SourceObject(SourceStatus):
 
 
 class SinkStatus(Shown):
-    """One sink; lag counts rows pending, sending or parked and events not yet read."""
+    """One sink; lag counts rows pending, sending or parked and events not yet read.
+
+    `wait_until`: the target asked for it. `probe_at`: when a target that is down, or refuses the
+    credentials, is asked again.
+    """
 
     type: str
     state: SinkState
+    wait_until: datetime | None
+    probe_at: datetime | None
     lag_events: int | None
     lag_seconds: float | None
     in_flight: int
     parked: int
     dead: int
+    uncertain: int
     out_of_step: int
     last_success_at: Moment | None
     last_error: ErrorObject | None
 
 
 class SinkObject(SinkStatus):
-    """A sink with what the hub remembers of it.
+    """A sink with what the hub remembers of it; `failing_since`: from then on it has served nobody.
 
     One that publishes has an `address`, and where it is shown alone `addresses` by host; the tokens in
     them are shown to those who may act.
@@ -98,6 +105,9 @@ class SinkObject(SinkStatus):
     reason: str | None
     since: Moment | None
     target: str | None
+    rate: str | None
+    concurrency: int
+    failing_since: Moment | None
     address: str | None = None
     addresses: dict[str, str] | None = None
 

@@ -50,7 +50,14 @@ KINDS: Mapping[str, Kind] = {
     ),
     "sink_auth_failed": Kind(
         "critical",
-        "The target refuses the credentials; everything for it waits ({detail})",
+        "The target refuses the credentials; everything for it waits and it is asked again every few "
+        "minutes ({detail})",
+        "bookinghub sinks resume {object}",
+    ),
+    "circuit_open": Kind(
+        "critical",
+        "The target serves nobody ({detail}); everything for it waits, no attempts are used up, and one "
+        "booking at a time asks whether it is back; resuming it asks at once",
         "bookinghub sinks resume {object}",
     ),
     "sink_paused": Kind(
@@ -70,12 +77,14 @@ KINDS: Mapping[str, Kind] = {
     ),
     "booking_parked": Kind(
         "warning",
-        "All attempts failed and the next one needs a reason: {detail}",
+        "All attempts failed for a passing reason: {detail}; a newer change of the booking, or the end of an "
+        "outage, tries again by itself",
         "bookinghub deliveries retry --sink {object} --state parked",
     ),
     "uncertain_delivery": Kind(
         "critical",
-        "The hub stopped while something was sent that must not be sent twice: {detail}",
+        "Something that must not be sent twice was sent and no answer came: {detail}; look at the target, "
+        "then send it again (deliveries retry --state uncertain) or give it up (deliveries drop)",
         "bookinghub deliveries list --sink {object} --state uncertain",
     ),
     "resource_conflict": Kind(
@@ -155,10 +164,8 @@ def _of_projections(services: HubServices, seen: Situation) -> Iterator[Found]:
 def _of_sinks(services: HubServices, seen: Situation) -> Iterator[Found]:
     for name in services.sink_kinds:
         row = seen.house.sinks.get(name)
-        if row is not None and row.state == "auth_failed":
-            yield Found("sink_auth_failed", name, row.since, row.reason or "no reason given")
-        if row is not None and row.state == "paused":
-            yield Found("sink_paused", name, row.since, row.reason or "no reason given")
+        if row is not None and row.state in _STOPPED:
+            yield Found(_STOPPED[row.state], name, row.since, row.reason or "no reason given")
         for state, code in _STUCK.items():
             pile = seen.house.stuck.get((name, state))
             if pile is not None:
@@ -174,6 +181,7 @@ def _of_ledger(services: HubServices, seen: Situation, name: str) -> Iterator[Fo
         yield Found("resource_conflict", name, found.since, detail, day)
 
 
+_STOPPED = {"auth_failed": "sink_auth_failed", "paused": "sink_paused", "circuit_open": "circuit_open"}
 _STUCK = {"dead": "delivery_dead", "parked": "booking_parked", "uncertain": "uncertain_delivery"}
 
 

@@ -1,5 +1,8 @@
 """The gauges, brought up to date when they are asked for; counters are counted where things happen."""
 
+from datetime import timedelta
+
+from hub.delivery.pace import Pace
 from hub.telemetry import DELIVERY_STATES, PROJECTIONS, SINK_STATES, Metrics
 from hub.web.services import HubServices
 from hub.web.situation import Situation
@@ -26,6 +29,12 @@ def _set_sink(services: HubServices, metrics: Metrics, seen: Situation, name: st
     sink = sink_status(services, seen, name)
     metrics.sink_lag_events.labels(name).set(sink.lag_events or 0)
     metrics.sink_lag.labels(name).set(sink.lag_seconds or 0)
+    wait = sink.wait_until - seen.now if sink.wait_until else timedelta(0)
+    metrics.sink_wait.labels(name).set(wait.total_seconds())
+    rate, row = services.settings.sinks[name].rate, seen.house.sinks.get(name)
+    if rate is not None:
+        pace = Pace.of(rate)
+        metrics.sink_rate_tokens.labels(name).set(pace.level(row, seen.now) if row else pace.capacity)
     for state in SINK_STATES:
         metrics.sink_state.labels(name, state).set(state == sink.state)
     for state in DELIVERY_STATES:

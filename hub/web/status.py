@@ -79,11 +79,14 @@ def sink_status(services: HubServices, seen: Situation, name: str) -> SinkStatus
     return SinkStatus(
         type=services.settings.sinks[name].type,
         state=_state(row),
+        wait_until=row.wait_until if row and row.wait_until and row.wait_until > seen.now else None,
+        probe_at=row.probe_at if row else None,
         lag_events=None if seen.unread is None else rows + seen.unread,
         lag_seconds=None if seen.unread_for is None else _seconds(max(oldest, seen.unread_for)),
         in_flight=counts.get("sending", 0),
         parked=counts.get("parked", 0),
         dead=counts.get("dead", 0),
+        uncertain=counts.get("uncertain", 0),
         out_of_step=seen.house.out_of_step.get(name, 0),
         last_success_at=row.last_success_at if row else None,
         last_error=(

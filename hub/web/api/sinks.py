@@ -76,7 +76,7 @@ async def pause_sink(request: Request, name: str) -> Response:
 
 @router.post("/sinks/{name}/resume", responses=gives(SinkObject))
 async def resume_sink(request: Request, name: str) -> Response:
-    """Call the target again, whether a person or refused credentials paused it."""
+    """Call the target again, whether a person, refused credentials, an outage or a told wait stopped it."""
     services = services_of(request)
     _known(services, name)
     body = await read_object(request)
@@ -138,5 +138,8 @@ def _shown(services: HubServices, seen: Situation, name: str) -> SinkObject:
             "since": row.since if row else None,
             "target": row.target if row else None,
             "address": feeds.address(services, name, masked=True),
+            "rate": str(settings.rate) if settings.rate else None,
+            "concurrency": settings.concurrency,
+            "failing_since": row.failing_since if row else None,
         }
     )
