@@ -81,11 +81,15 @@ class Calls:
         self._timeout = timeout
         self._sleep = sleep
 
-    async def react(self, reactor: Reactor[Any], task: Task, envelope: Envelope, progress: Progress) -> None:
+    async def react(
+        self, reactor: Reactor[Any], task: Task, envelope: Envelope, progress: Progress, *, repeatable: bool
+    ) -> None:
         """Hand one event over, under the key it has at every redelivery."""
         key = idempotency_key(envelope.event_id, self._sink, operation_of(task.lead))
         progress.start()
-        receipt = await self._call(lambda: reactor.react(envelope, idempotency_key=key))
+        receipt = await self._call(
+            lambda: reactor.react(envelope, idempotency_key=key), repeatable=repeatable
+        )
         progress.tell((receipt.detail if receipt else "") or "sent", receipt)
 
     async def sync(
@@ -130,12 +134,16 @@ class Calls:
         state: Any = task.desired if wanted else None
         return await self._call(lambda: mirror.sync(state, part, given))
 
-    async def _call(self, call: Callable[[], Awaitable[object]]) -> Receipt | None:
+    async def _call(
+        self, call: Callable[[], Awaitable[object]], *, repeatable: bool = True
+    ) -> Receipt | None:
         def counted() -> Awaitable[object]:
             self._begun()
             return call()
 
-        receipt = await call_with_short_retries(counted, timeout=self._timeout, sleep=self._sleep)
+        receipt = await call_with_short_retries(
+            counted, timeout=self._timeout, repeatable=repeatable, sleep=self._sleep
+        )
         if receipt is None or isinstance(receipt, Receipt):
             return receipt
         raise TypeError("an adapter returned something that is no receipt")

@@ -6,6 +6,7 @@ Longer troubles end the attempt; the row then waits in the store, not a worker i
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
@@ -26,15 +27,20 @@ _spread = wait_random_exponential(multiplier=0.2, max=1.0)
 
 
 async def call_with_short_retries(
-    call: Callable[[], Awaitable[T]], *, timeout: timedelta, sleep: Sleep = asyncio.sleep
+    call: Callable[[], Awaitable[T]],
+    *,
+    timeout: timedelta,
+    repeatable: bool = True,
+    sleep: Sleep = asyncio.sleep,
 ) -> T:
     """Await the call, at most three times while it fails transiently; each try is bounded by `timeout`.
 
     Raises what the last try raised; CutOffError if it took too long, which is never tried again at
-    once since the call may still be having its effect.
+    once since the call may still be having its effect. Not `repeatable`: nor is any other that may have
+    had it.
     """
     retrying = AsyncRetrying(
-        retry=retry_if_exception(_may_pass_soon),
+        retry=retry_if_exception(partial(_may_pass_soon, repeatable=repeatable)),
         stop=stop_after_attempt(SHORT_TRIES),
         wait=_short_wait,
         sleep=sleep,
@@ -60,8 +66,10 @@ async def bounded(call: Callable[[], Awaitable[T]], timeout: timedelta) -> T:
         raise
 
 
-def _may_pass_soon(error: BaseException) -> bool:
+def _may_pass_soon(error: BaseException, *, repeatable: bool) -> bool:
     if not isinstance(error, TransientError) or isinstance(error, CutOffError):
+        return False
+    if error.effect_unknown and not repeatable:
         return False
     return error.retry_after is None or error.retry_after <= LONGEST_SHORT_WAIT
 

@@ -20,7 +20,7 @@ from hub.delivery.calls import Calls, Progress
 from hub.delivery.dispatch import Task
 from hub.delivery.errors import LostClaimError, NotReadableError
 from hub.delivery.pace import Meter
-from hub.delivery.policy import error_message
+from hub.delivery.policy import error_message, may_repeat
 from hub.delivery.record import (
     Attempt,
     Failed,
@@ -106,9 +106,16 @@ class Worker:
 
         adapter = self._sink.adapter
         if isinstance(adapter, Reactor):
-            await self._calls.react(adapter, task, await self._envelope(task), progress)
+            envelope = await self._envelope(task)
+            await self._calls.react(adapter, task, envelope, progress, repeatable=self._is_repeatable(task))
         else:
             await self._calls.sync(adapter, task, progress, save=save)
+
+    def _is_repeatable(self, task: Task) -> bool:
+        """Whether a call without an answer may be made again within this attempt."""
+        now = self._clock.now()
+        first_at = task.lead.first_attempt_at or now
+        return may_repeat(self._sink.terms.repeat, first_at, at=now + self._sink.longest_attempt)
 
     async def _envelope(self, task: Task) -> Envelope:
         try:

@@ -24,8 +24,9 @@ Generated from the settings models by `make generate`; edit those.
 A change takes effect when the hub is started again.
 
 **Values** are the text that stands in the file; the kind of the key decides what it means, so `22:00`, `no`
-and `+49…` need no quotes. A duration is a number with `ms`, `s`, `m`, `h` or `d`, a rate a number per `s`, `m` or `h` (`8/s`). A relative path counts from
-the file it stands in. An absent key, or one without a value, has its default.
+and `+49…` need no quotes. A duration is a number with `ms`, `s`, `m`, `h` or `d`; a rate is a number per `s`,
+`m` or `h`, such as `8/s`. A relative path counts from the file it stands in. An absent key, or one without a
+value, has its default.
 
 **References** are replaced inside values after the file was parsed: `${VAR}`, `${VAR:-default}`,
 `${VAR:?why}`, `${file:PATH}` (the content of a file), `${generated:NAME}` (a secret the hub makes once and

@@ -77,8 +77,8 @@ class SinkStatus(Shown):
 
     type: str
     state: SinkState
-    wait_until: datetime | None
-    probe_at: datetime | None
+    wait_until: Moment | None
+    probe_at: Moment | None
     lag_events: int | None
     lag_seconds: float | None
     in_flight: int

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
-from adapters.api import AdapterContext, BookingMirror, ContactMirror, Reactor, Receipt, SinkConfig
+from adapters import safe_for
+from adapters.api import (
+    AdapterContext,
+    BookingMirror,
+    ContactMirror,
+    Reactor,
+    Receipt,
+    Repeat,
+    SinkConfig,
+)
 from adapters.errors import AuthError, PermanentError, TransientError
 from events import Booking, BookingEvent, Contact, DomainEvent, Envelope
 from tests.integration.delivery.crash import Crashes
@@ -105,7 +114,7 @@ class OutsideSystem:
         """What may happen between the effect and its answer."""
         self.crashes.step()
         if fault == "lost_reply":
-            raise TransientError("connection reset")
+            raise TransientError("connection reset", effect_unknown=True)
 
     def done(self, key: str) -> None:
         self.busy.discard(key)
@@ -247,7 +256,7 @@ class ChatReactor(Reactor[NoConfig]):
     name = "fake_chat"
     config_class = NoConfig
     handles: ClassVar[tuple[type[DomainEvent], ...]] = (BookingEvent,)
-    repeat: ClassVar[Literal["safe", "unsafe"]] = "safe"
+    repeat: ClassVar[Repeat] = "safe"
 
     def __init__(self, chat: Chat, context: AdapterContext) -> None:
         super().__init__(NoConfig(), context)
@@ -274,4 +283,11 @@ class UnsafeChatReactor(ChatReactor):
     """Its other side does not know idempotency keys."""
 
     name = "fake_unsafe_chat"
-    repeat: ClassVar[Literal["safe", "unsafe"]] = "unsafe"
+    repeat: ClassVar[Repeat] = "unsafe"
+
+
+class ForgetfulChatReactor(ChatReactor):
+    """Its other side remembers idempotency keys for an hour."""
+
+    name = "fake_forgetful_chat"
+    repeat: ClassVar[Repeat] = safe_for(timedelta(hours=1))

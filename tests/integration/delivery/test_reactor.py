@@ -6,9 +6,17 @@ from datetime import timedelta
 import pytest
 
 from events.ids import idempotency_key
-from hub.delivery import RetryPolicy, RunningSink
+from hub.delivery import RetryPolicy, RunningSink, pause_sink, resume_sink
 from hub.errors import LogUnavailableError
-from tests.integration.delivery.targets import Chat, ChatReactor, UnsafeChatReactor
+from hub.store import deliveries
+from hub.store.deliveries import DeliveryFilter
+from tests.integration.delivery.targets import (
+    Chat,
+    ChatReactor,
+    Fault,
+    ForgetfulChatReactor,
+    UnsafeChatReactor,
+)
 from tests.integration.delivery.world import GRACE, World, eventually, later
 
 SINK = "team-chat"
@@ -134,6 +142,88 @@ async def test_log_that_does_not_answer_is_nobodys_attempt(world: World, chat: C
     world.advance(timedelta(seconds=2))
     await world.settled(SINK)
     assert [row.attempts for row in await world.rows(SINK)] == [1]
+
+
+class TestLimitedMemory:
+    """`repeat = safe_for(1h)`: a call without an answer is made again within the hour, then never."""
+
+    def running(self, world: World, chat: Chat, **options: object) -> RunningSink:
+        return RunningSink(SINK, ForgetfulChatReactor(chat, world.context(SINK)), **options)  # type: ignore[arg-type]
+
+    async def fails_once(self, world: World, chat: Chat, fault: Fault, **options: object) -> None:
+        """The first event is sent now, and fails so; the next attempt is due in half an hour or less."""
+        half = timedelta(minutes=30)
+        patient = RetryPolicy(first=half, max=half)
+        chat.faults.fail_next("b1", *[fault] * 3)
+        await world.engine(self.running(world, chat, retry=patient, **options)).start()
+        await world.see("b1")
+        await eventually(lambda: is_true(chat.tries["b1"] >= 1))
+        await world.become(SINK, "pending")
+
+        async def told() -> bool:
+            return len(await world.attempts(SINK)) == 1
+
+        await eventually(told)
+
+    async def test_lost_reply_is_repeated_while_the_other_side_remembers(
+        self, world: World, chat: Chat
+    ) -> None:
+        await self.fails_once(world, chat, "lost_reply")
+        [row] = await world.rows(SINK)
+        assert row.unknown_since == row.first_attempt_at == world.clock.now()
+        world.advance(timedelta(minutes=30))
+        await world.settled(SINK)
+        assert chat.sent == ["b1 BookingCreated"]
+
+    async def test_repetition_that_comes_too_late_is_for_a_person(self, world: World, chat: Chat) -> None:
+        await self.fails_once(world, chat, "lost_reply")
+        await world.see("b1", **later(1))
+        await world.db.write(lambda s: pause_sink(s, SINK, reason="x", now=world.clock.now()))
+        world.advance(timedelta(hours=1))
+        await world.db.write(lambda s: resume_sink(s, SINK, now=world.clock.now()))
+        await world.become(SINK, "uncertain", "delivered")
+        assert chat.of("b1") == ["BookingCreated", "BookingRescheduled"]
+        [row, _] = await world.rows(SINK)
+        assert row.reason == "an attempt came to no answer, and it is too late to repeat it safely"
+
+    async def test_person_who_has_looked_may_send_it_again(self, world: World, chat: Chat) -> None:
+        await self.fails_once(world, chat, "lost_reply")
+        await world.engines[0].stop()
+        world.advance(timedelta(hours=2))
+        await world.engine(self.running(world, chat)).start()
+        await world.become(SINK, "uncertain")
+        wanted = DeliveryFilter(sink=SINK, states=("uncertain",))
+        await world.db.write(lambda s: deliveries.retry(s, wanted, now=world.clock.now()))
+        await world.become(SINK, "delivered")
+
+    async def test_refused_call_is_repeated_however_old_it_is(self, world: World, chat: Chat) -> None:
+        await self.fails_once(world, chat, "transient")
+        await world.engines[0].stop()
+        world.advance(timedelta(days=3))
+        await world.engine(self.running(world, chat)).start()
+        await world.settled(SINK)
+        assert chat.sent == ["b1 BookingCreated"]
+
+    @pytest.mark.parametrize("late", [False, True], ids=["young", "old"])
+    async def test_event_in_flight_at_a_crash(self, world: World, chat: Chat, late: bool) -> None:
+        chat.gate = asyncio.Event()
+        first = world.engine(self.running(world, chat))
+        await first.start()
+        await world.see("b1")
+        await eventually(lambda: is_true(chat.tries["b1"] == 1))
+        await first.stop(within=timedelta(0))
+        chat.gate = None
+        world.advance(timedelta(hours=1) if late else timedelta(minutes=59))
+        await world.engine(self.running(world, chat), alone=True).start()
+        await world.become(SINK, "uncertain" if late else "delivered")
+
+
+async def test_lost_reply_of_an_unsafe_reactor_is_for_a_person(world: World, chat: Chat) -> None:
+    chat.faults.fail_next("b1", "lost_reply")
+    await world.engine(running(world, chat, unsafe=True)).start()
+    await world.see("b1")
+    await world.become(SINK, "uncertain")
+    assert (chat.tries["b1"], chat.sent) == (1, ["b1 BookingCreated"])
 
 
 class TestGrace:

@@ -260,3 +260,31 @@ def test_named_key_is_claimed_once(database):
     assert database.write_now(take) is None
     database.write_now(lambda session: claims.release(session, held))
     assert database.write_now(take) is not None
+
+
+def test_lost_attempt_may_have_had_its_effect_and_an_old_one_is_for_a_person(database):
+    add(database, delivery("old", 1), delivery("young", 2))
+    sending(database, claim(database))
+    sending(database, claim(database, now=LATER), now=LATER)
+    later = NOW + 5 * MINUTE
+    recovered = database.write_now(
+        lambda session: claims.recover(session, sink="calendar", now=later, first_before=NOW)
+    )
+    assert recovered == 2
+    [old], [young] = rows(database, "old").values(), rows(database, "young").values()
+    assert (old.state, old.reason) == ("uncertain", "the worker was lost while sending")
+    assert (young.state, young.reason) == ("pending", None)
+    assert [row.first_attempt_at for row in (old, young)] == [NOW, LATER]
+    assert [row.unknown_since for row in (old, young)] == [later, later]
+
+
+def test_first_attempt_and_first_unknown_effect_are_kept(database):
+    add(database, delivery("b", 1))
+    for minute in range(3):
+        now = NOW + minute * MINUTE
+        held = claim(database, now=now)
+        sending(database, held, now=now)
+        unknown = minute > 0
+        finish(database, held, Outcome("b-1", "pending", due_at=now + MINUTE, unknown=unknown), now=now)
+    row = rows(database, "b")[1]
+    assert (row.first_attempt_at, row.unknown_since, row.attempts) == (NOW, NOW + MINUTE, 3)

@@ -179,3 +179,47 @@ def test_attempts_are_told_in_order_and_forgotten_with_age(database):
     found = database.read_now(lambda session: attempts.of_booking(session, "b"))
     assert [row.number for row in found] == [1, 2, 3]
     assert database.write_now(lambda session: attempts.expire(session, before=NOW + 2 * MINUTE)) == 2
+
+
+PAST = {"first_attempt_at": NOW, "unknown_since": NOW}
+
+
+def test_retry_forgets_the_past_of_uncertain_rows_only(database):
+    for position, state in enumerate(("parked", "dead", "uncertain")):
+        add(database, delivery(state, position, state=state, **PAST))
+    database.write_now(lambda session: deliveries.retry(session, DeliveryFilter(), now=NOW + MINUTE))
+    kept = {state: get(database, state, n).unknown_since for n, state in enumerate(("parked", "dead"))}
+    assert kept == {"parked": NOW, "dead": NOW}
+    row = get(database, "uncertain", 2)
+    assert (row.state, row.first_attempt_at, row.unknown_since) == ("pending", None, None)
+
+
+def test_replay_forgets_the_past_since_its_idempotency_key_is_another(database):
+    add(database, delivery("b", 1, state="dead", **PAST))
+    wanted = DeliveryFilter()
+    database.write_now(lambda session: deliveries.retry(session, wanted, now=NOW, cause="replay:1"))
+    row = get(database, "b", 1)
+    assert (row.first_attempt_at, row.unknown_since) == (None, None)
+
+
+def test_after_an_outage_what_failed_in_it_goes_on(database):
+    later = NOW + 5 * MINUTE
+    add(
+        database,
+        delivery("before", 1, state="parked", changed_at=NOW - MINUTE, attempts=20),
+        delivery("parked", 2, state="parked", changed_at=NOW, attempts=20),
+        delivery("failed", 3, due_at=later, error_at=NOW, attempts=4),
+        delivery("set-aside", 4, due_at=later, error_at=NOW - MINUTE),
+        delivery("held", 5, due_at=later, error_at=NOW, hold=True),
+        delivery("parked", 6, state="parked", changed_at=NOW, sink="crm"),
+    )
+    now = NOW + MINUTE
+    database.write_now(lambda session: deliveries.go_on(session, "calendar", since=NOW, attempts=19, now=now))
+    parked, failed = get(database, "parked", 2), get(database, "failed", 3)
+    assert (parked.state, parked.attempts, parked.due_at) == ("pending", 19, now)
+    assert (failed.state, failed.attempts, failed.due_at) == ("pending", 4, now)
+    assert get(database, "before", 1).state == "parked"
+    assert {get(database, key, n).due_at for n, key in ((4, "set-aside"), (5, "held"))} == {later}
+    assert get(database, "parked", 6, sink="crm").state == "parked"
+    assert database.read_now(lambda session: deliveries.has_open(session, "calendar"))
+    assert not database.read_now(lambda session: deliveries.has_open(session, "chat"))

@@ -48,6 +48,7 @@ def test_sink_shows_its_newest_success_and_failure(database):
     write(database, sinks.see, "cal", type="google_calendar", start_position=0, now=NOW)
     write(database, sinks.record_success, "cal", at=NOW + MINUTE)
     write(database, sinks.record_success, "cal", at=NOW)
+    write(database, sinks.record_success, "cal", at=NOW + MINUTE + timedelta(milliseconds=999))
     write(database, sinks.record_error, "cal", error_class="TransientError", message="503", at=NOW + MINUTE)
     write(database, sinks.record_error, "cal", error_class="TransientError", message="older", at=NOW)
     write(database, sinks.set_target, "cal", target="team@group")

@@ -1,5 +1,6 @@
 """How the hub stands: status, issues, sinks, sources, projections, operations, deliveries."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import sqlmodel
 
 from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
 from hub.errors import LogUnavailableError
+from hub.settings import Rate
 from hub.store import installation, operations, sinks, sources, unconfirmed
 from hub.store.tables import DeliveryRow, QuarantineRow
 from hub.web.issues import KINDS
@@ -51,8 +53,8 @@ async def test_status_has_every_key_of_the_contract(world: World) -> None:
     )
     assert set(shown["sinks"]["crm"]) == keys(
         """
-        type state lag_events lag_seconds in_flight parked dead out_of_step last_success_at
-        last_error
+        type state wait_until probe_at lag_events lag_seconds in_flight parked dead uncertain
+        out_of_step last_success_at last_error
     """
     )
     assert set(shown["projections"]) == {"bookings", "attendees", "contacts", "timeline"}
@@ -187,6 +189,7 @@ def _quarantined(session: Any) -> None:
 ISSUES: dict[str, Any] = {
     "log_diverged": _diverged,
     "sink_auth_failed": lambda s: sinks.set_state(s, "crm", state="auth_failed", reason="401", now=NOW),
+    "circuit_open": lambda s: sinks.set_state(s, "crm", state="circuit_open", reason="503", now=NOW),
     "sink_paused": lambda s: sinks.set_state(s, "crm", state="paused", reason="holiday", now=NOW),
     "quarantine_not_empty": _quarantined,
     "unconfirmed_change": lambda s: unconfirmed.put(s, "meetergo", "b1", receipt_id="r", detail="", now=NOW),
@@ -334,6 +337,40 @@ async def test_preparing_needs_a_known_sink_a_right_and_a_hub(world: World) -> N
     assert (await client.post("/api/v1/sinks/nobody/prepare")).status_code == 404
     assert (await client.post("/api/v1/sinks/crm/prepare", json={"force": True})).status_code == 422
     assert (await world.client("read").post("/api/v1/sinks/crm/prepare")).status_code == 403
+
+
+async def test_sink_shows_what_it_waits_for(world: World) -> None:
+    def stop(session: Any) -> None:
+        row = sinks.get(session, "crm")
+        row.state, row.reason, row.since = "circuit_open", "503", NOW
+        row.failing_since, row.probe_at = NOW - timedelta(minutes=1), NOW + timedelta(seconds=30)
+        row.wait_until = NOW + timedelta(seconds=90)
+
+    world.change(stop)
+    settings = world.settings.sinks["crm"].model_copy(update={"rate": Rate(8, timedelta(seconds=1))})
+    world.using(settings=replace(world.settings, sinks=dict(world.settings.sinks) | {"crm": settings}))
+    client = world.client("operate")
+    shown = (await client.get("/api/v1/sinks/crm")).json()
+    assert (shown["state"], shown["rate"], shown["concurrency"]) == ("circuit_open", "8/s", 8)
+    assert shown["failing_since"] == "2026-10-21T11:59:00Z"
+    assert (shown["probe_at"], shown["wait_until"]) == ("2026-10-21T12:00:30Z", "2026-10-21T12:01:30Z")
+    assert (await status(world))["state"] == "degraded"
+    metrics = (await world.client().get("/metrics")).text
+    assert 'bookinghub_sink_state{sink="crm",state="circuit_open"} 1.0' in metrics
+    assert 'bookinghub_sink_wait_seconds{sink="crm"} 90.0' in metrics
+    assert 'bookinghub_sink_rate_tokens{sink="crm"} 1.0' in metrics
+
+    resumed = (await client.post("/api/v1/sinks/crm/resume")).json()
+    assert (resumed["state"], resumed["wait_until"]) == ("circuit_open", None)
+    assert resumed["probe_at"] == "2026-10-21T12:00:00Z"
+
+
+async def test_a_wait_that_is_over_is_not_shown(world: World) -> None:
+    def wait(session: Any) -> None:
+        sinks.get(session, "crm").wait_until = NOW
+
+    world.change(wait)
+    assert (await status(world))["sinks"]["crm"]["wait_until"] is None
 
 
 async def test_door_is_shown_whole_to_those_who_may_act(world: World) -> None:

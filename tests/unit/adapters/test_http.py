@@ -141,3 +141,42 @@ async def test_it_is_closed_twice_and_opens_again() -> None:
         assert (await http.delete(URL)).status == 204
         await http.aclose()
         await http.aclose()
+
+
+@pytest.mark.parametrize(
+    ("error", "method", "unknown"),
+    [
+        (httpx.ReadTimeout("x"), "POST", True),
+        (httpx.RemoteProtocolError("x"), "PATCH", True),
+        (httpx.WriteError("x"), "DELETE", True),
+        (httpx.ConnectError("x"), "POST", False),
+        (httpx.ConnectTimeout("x"), "POST", False),
+        (httpx.ReadTimeout("x"), "GET", False),
+    ],
+    ids=["no-answer", "cut", "cut-while-writing", "refused", "not-reached", "only-reading"],
+)
+async def test_only_what_was_sent_and_not_answered_may_have_had_an_effect(
+    error: Exception, method: str, unknown: bool
+) -> None:
+    def respond(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    with pytest.raises(TransientError) as raised:
+        await client(respond).request(method, URL)
+    assert raised.value.effect_unknown is unknown
+
+
+async def test_an_answer_leaves_no_doubt_unless_it_is_cut() -> None:
+    assert not (await failure(lambda _: httpx.Response(503))).effect_unknown  # type: ignore[attr-defined]
+    answer = await client(lambda _: httpx.Response(200, content=b'{"a": ')).post(URL)
+    with pytest.raises(TransientError) as raised:
+        answer.json()
+    assert raised.value.effect_unknown
+
+
+async def test_requests_are_counted() -> None:
+    http = client(lambda _: httpx.Response(503))
+    for _ in range(3):
+        with pytest.raises(TransientError):
+            await http.get(URL)
+    assert http.sent == 3

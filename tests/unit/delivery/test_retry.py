@@ -100,3 +100,13 @@ async def test_cancellation_propagates() -> None:
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_what_may_have_had_its_effect_is_tried_once_if_it_must_not_be_repeated() -> None:
+    lost, refused = TransientError("reset", effect_unknown=True), TransientError("503")
+    call = Call(refused, lost)
+    with pytest.raises(TransientError) as caught:
+        await call_with_short_retries(call, timeout=TIMEOUT, repeatable=False, sleep=Pauses())
+    assert caught.value is lost
+    assert call.tries == 2
+    assert await attempt(Call(lost), Pauses()) == "done"

@@ -5,7 +5,8 @@ from types import MappingProxyType
 import pytest
 from pydantic import ValidationError
 
-from hub.settings import ListenAddress, load_settings
+from hub.settings import ListenAddress, Rate, load_settings
+from hub.settings.display import effective
 from tests.unit.settings.example_adapters import (
     ADAPTERS,
     ENVIRONMENT,
@@ -314,3 +315,34 @@ def test_the_environment_is_not_touched(tmp_path: Path) -> None:
     environ = MappingProxyType(ENVIRONMENT)
     assert load_settings([written(tmp_path, SOUND)], environ, adapters=ADAPTERS).warnings == ()
     assert [entry.name for entry in tmp_path.iterdir()] == ["hub.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("8/s", Rate(8, timedelta(seconds=1))),
+        ("100/m", Rate(100, timedelta(minutes=1))),
+        ("0250000/h", Rate(250_000, timedelta(hours=1))),
+    ],
+)
+def test_a_rate_is_read(tmp_path: Path, text: str, rate: Rate) -> None:
+    settings = loaded(tmp_path, SOUND, f"sinks: {{wall: {{rate: {text}, concurrency: 3}}}}").settings
+    assert (settings.sinks["wall"].rate, settings.sinks["wall"].concurrency) == (rate, 3)
+    assert (settings.sinks["gong"].rate, settings.sinks["gong"].concurrency) == (None, 8)
+    shown = effective(settings, loaded(tmp_path, SOUND).root)["sinks"]["wall"]
+    assert (shown["rate"], shown["concurrency"]) == (text.lstrip("0"), 3)
+
+
+@pytest.mark.parametrize(
+    "text", ["8", "8/d", "0/s", "-1/s", "1.5/s", "8 / s", "8/S", "''", "99999999/s", "[8/s]"]
+)
+def test_what_is_no_rate_is_told(tmp_path: Path, text: str) -> None:
+    found = complaints(tmp_path, SOUND, f"sinks: {{wall: {{rate: {text}}}}}")
+    assert "is not a rate; write 8/s, 100/m or 1000/h" in found["sinks.wall.rate"]
+
+
+@pytest.mark.parametrize("text", ["0", "257", "many"])
+def test_concurrency_is_bounded(tmp_path: Path, text: str) -> None:
+    assert set(complaints(tmp_path, SOUND, f"sinks: {{wall: {{concurrency: {text}}}}}")) == {
+        "sinks.wall.concurrency"
+    }
