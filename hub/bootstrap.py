@@ -39,6 +39,7 @@ from hub.errors import (
     LogMissingError,
     StoreTooNewError,
 )
+from hub.identity import hub_id
 from hub.ingest.digests import KnownDigests
 from hub.ingest.inbox import InboxRows
 from hub.ingest.pipeline import Pipeline
@@ -182,6 +183,7 @@ class _Hub:
     ) -> None:
         self._base = base
         self._settings = settings = base.settings
+        self._id = hub_id(settings.hub.data_dir)
         self._roles = roles
         self._stop = asyncio.Event()
         self._failed = False
@@ -243,7 +245,9 @@ class _Hub:
         """Everything that has to be there before the first request is answered."""
         now = self._base.clock.now()
         token_file = self._settings.hub.data_dir / ADMIN_FILE
-        await self._base.database.write(lambda session: ensure_admin_token(session, token_file, now=now))
+        await self._base.database.write(
+            lambda session: ensure_admin_token(session, token_file, hub=self._id, now=now)
+        )
         await self._base.database.write(self._note_sources)
         await self._known.load(now=now)
         registrations = await self._register_sinks()
@@ -319,7 +323,7 @@ class _Hub:
             load_booking=current_booking,
             load_contact=current_contact,
             load_envelope=base.log.at,
-            owner=f"hub-{os.getpid()}",
+            owner=self._id,
             epoch=row.epoch,
             alone=base.database.dialect == "sqlite",
             observer=DeliveryMetrics(self._metrics),

@@ -59,11 +59,12 @@ class DeliveryEngine:
         observer: DeliveryObserver | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        """`owner` names this process in claims; `epoch` is the one the adapters' contexts carry.
+        """`owner` names this hub in claims, those of a predecessor that was killed included.
 
-        `alone` promises that no other process works on this store, so that claims found at the start
-        belong to the dead and need not run out first. `poll` bounds how late a row is noticed that
-        nobody announced; claims are renewed long before they run out unless `renew_every` says otherwise.
+        `epoch` is the one the adapters' contexts carry. `alone` promises that no other process works on
+        this store, so that claims found at the start belong to the dead and need not run out first.
+        `poll` bounds how late a row is noticed that nobody announced; claims are renewed long before they
+        run out unless `renew_every` says otherwise.
         """
         self._db = db
         self._clock = clock
@@ -71,6 +72,7 @@ class DeliveryEngine:
         self._names = [sink.name for sink in sinks]
         shortest = min((sink.lease for sink in sinks), default=timedelta(minutes=1))
         self._renew_every = renew_every or shortest / RENEWALS_PER_LEASE
+        self._hub = owner
         # A restarted engine of the same name must not take the claims of its predecessor for its own.
         self._owner = f"{owner}/{uuid4().hex[:8]}"
         watching = observer or NoObserver()
@@ -99,8 +101,7 @@ class DeliveryEngine:
 
     async def start(self) -> None:
         """Begin to deliver; returns at once, targets that are away are waited for in the background."""
-        if self._alone:
-            await self._db.write(self._forget_claims)
+        await self._db.write(self._forget_claims)
         for runner in self._runners.values():
             runner.start()
         self._keeping = asyncio.create_task(self._keep_claims(), name="renew claims")
@@ -135,7 +136,9 @@ class DeliveryEngine:
         return {name: runner.activity for name, runner in self._runners.items()}
 
     def _forget_claims(self, session: Session) -> None:
-        for name in self._names:
+        """Claims of the dead need not run out first."""
+        leave_claims(session, f"{self._hub}/", is_prefix=True)
+        for name in self._names if self._alone else ():
             forget_claims(session, name)
 
     async def _keep_claims(self) -> None:

@@ -167,9 +167,10 @@ def let_rest(session: Session, claim: Claim, *, until: datetime) -> None:
     session.execute(update(_claims).where(_claims.c.token == claim.token).values(owner="", until=until))
 
 
-def leave_claims(session: Session, owner: str) -> None:
-    """This owner stops; what rests goes on resting."""
-    session.execute(delete(_claims).where(_claims.c.owner == owner))
+def leave_claims(session: Session, owner: str, *, is_prefix: bool = False) -> None:
+    """This owner has stopped, or all whose names begin so; what rests goes on resting."""
+    his = _claims.c.owner.startswith(owner, autoescape=True) if is_prefix else _claims.c.owner == owner
+    session.execute(delete(_claims).where(his))
 
 
 def _change(row: DeliveryRow, state: str, now: datetime) -> dict[str, object]:

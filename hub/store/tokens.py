@@ -40,6 +40,12 @@ def authenticate(session: Session, secret: str) -> TokenRow | None:
     return row
 
 
+def is_revoked(session: Session, secret: str) -> bool:
+    """Whether this token was ended; one that is not known was not."""
+    ended = select(TokenRow.revoked_at).where(TokenRow.hash == _hash(secret))
+    return session.exec(ended).one_or_none() is not None
+
+
 def touch(session: Session, token_id: str, *, now: datetime) -> bool:
     """Note the use, at most once a minute; True if it was written."""
     long_ago = or_(col(TokenRow.last_used_at).is_(None), col(TokenRow.last_used_at) <= now - TOUCHED_EVERY)

@@ -22,6 +22,7 @@ from hub.web.services import HubServices
 
 ADMIN_FILE = "admin.token"
 ADMIN_NAME = "admin.token"
+"""How the names of admin tokens begin; the name of their hub follows."""
 _RANK = {scope: rank for rank, scope in enumerate(get_args(Scope))}
 
 
@@ -78,19 +79,20 @@ def from_loopback(request: Request) -> bool:
         return False
 
 
-def ensure_admin_token(session: Session, path: Path, *, now: datetime) -> str:
-    """The admin token of this installation; made, or made anew, if the file is gone or it was revoked.
+def ensure_admin_token(session: Session, path: Path, *, hub: str, now: datetime) -> str:
+    """The admin token of this hub; made, or made anew, if the file is gone or it was revoked.
 
     The file is written before the row is committed, so a crash between them is mended at the next start.
+    Tokens of other hubs on the same store stay as they are.
     """
-    secret = _read_secret(path)
-    if secret is None or _is_revoked(session, secret, now=now):
+    secret, name = _read_secret(path), f"{ADMIN_NAME} {hub}"
+    if secret is None or tokens.is_revoked(session, secret):
         secret = tokens.new_secret()
         _write_secret(path, secret)
-    current = tokens.create(session, name=ADMIN_NAME, scope="admin", secret=secret, now=now)
+    current = tokens.create(session, name=name, scope="admin", secret=secret, now=now)
     former = session.exec(
         select(TokenRow.token_id).where(
-            TokenRow.name == ADMIN_NAME,
+            TokenRow.name == name,
             TokenRow.token_id != current.token_id,
             col(TokenRow.revoked_at).is_(None),
         )
@@ -118,12 +120,6 @@ async def _note_use(services: HubServices, row: TokenRow) -> None:
     now = services.clock.now()
     if row.last_used_at is None or row.last_used_at <= now - TOUCHED_EVERY:
         await services.database.write(lambda session: tokens.touch(session, row.token_id, now=now))
-
-
-def _is_revoked(session: Session, secret: str, *, now: datetime) -> bool:
-    return (
-        tokens.create(session, name=ADMIN_NAME, scope="admin", secret=secret, now=now).revoked_at is not None
-    )
 
 
 def _read_secret(path: Path) -> str | None:

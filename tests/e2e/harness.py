@@ -223,7 +223,7 @@ class Hub:
 class CalendarStandIn:
     """The Google Calendar stand-in as a process; ask it for the truth."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, app: str = "adapters.google_calendar.simulator:create_app") -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         with (folder / "calendar.txt").open("ab") as log:
@@ -233,7 +233,7 @@ class CalendarStandIn:
                     "-m",
                     "uvicorn",
                     "--factory",
-                    "adapters.google_calendar.simulator:create_app",
+                    app,
                     "--port",
                     str(self.port),
                     "--log-level",
@@ -299,9 +299,9 @@ def running_hub(folder: Path, **options: Any) -> Iterator[Hub]:
 
 
 @contextmanager
-def calendar_stand_in(folder: Path) -> Iterator[CalendarStandIn]:
+def calendar_stand_in(folder: Path, **options: Any) -> Iterator[CalendarStandIn]:
     """A calendar, and gone afterwards."""
-    calendar = CalendarStandIn(folder)
+    calendar = CalendarStandIn(folder, **options)
     try:
         yield calendar
     finally:

@@ -46,7 +46,7 @@ async def create_token(request: Request) -> Response:
     body = await read_object(request)
     name, scope = take_text(body, "name", longest=60), take_text(body, "scope")
     refuse_rest(body)
-    if name is None or name == ADMIN_NAME:
+    if name is None or name.startswith(ADMIN_NAME):
         raise invalid("/name", "name says whose token it is, in up to 60 characters")
     wanted: Scope | None = next((known for known in get_args(Scope) if known == scope), None)
     if wanted is None:

@@ -160,6 +160,31 @@ async def test_restart_of_one_of_several_waits_for_the_claims_of_the_dead(world:
     assert row.attempts == 2
 
 
+async def test_hub_that_comes_back_goes_on_with_what_it_had_in_hand(world: World, db: Database) -> None:
+    world.register("calendar", "booking")
+    calendar = Calendar()
+
+    def mirror() -> RunningSink:
+        return RunningSink("calendar", CalendarMirror(calendar, world.context("calendar")))
+
+    crashes = Crashes()
+    first = world.engine(mirror(), db=MortalDatabase(db, crashes), owner="hub-one")
+    await first.start()
+    calendar.gate = asyncio.Event()
+    await world.see("b1")
+    await world.become("calendar", "sending")
+    crashes.at = crashes.steps
+    with suppress(Crash):
+        await first.stop(within=timedelta(0))
+    calendar.gate = None
+    calendar.busy.clear()
+    await world.engine(mirror(), owner="hub").start()
+    await asyncio.sleep(0.08)
+    assert await world.states_of("calendar") == ["sending"]
+    await world.engine(mirror(), owner="hub-one").start()
+    await world.become("calendar", "delivered")
+
+
 async def test_row_whose_every_attempt_ends_its_process_is_parked(world: World, db: Database) -> None:
     world.register("calendar", "booking")
     calendar = Calendar()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import MutableMapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -363,8 +364,8 @@ async def test_webhooks_go_to_the_door_without_a_token(world: World) -> None:
 async def test_admin_token_is_kept_private_and_made_anew_when_its_file_is_gone(world: World) -> None:
     database, path = world.database, world.folder / "admin.token"
 
-    def ensure() -> str:
-        return database.write_now(lambda session: ensure_admin_token(session, path, now=NOW))
+    def ensure(path: Path = path, hub: str = "one") -> str:
+        return database.write_now(lambda session: ensure_admin_token(session, path, hub=hub, now=NOW))
 
     first = ensure()
     assert path.stat().st_mode & 0o777 == 0o600
@@ -380,6 +381,19 @@ async def test_admin_token_is_kept_private_and_made_anew_when_its_file_is_gone(w
     token_id = valid[1].token_id
     database.write_now(lambda session: tokens.revoke(session, token_id, now=NOW))
     assert ensure() != second
+
+
+async def test_hubs_on_one_store_leave_each_other_their_admin_tokens(world: World) -> None:
+    made = []
+    for hub in ("one", "two"):
+        path = world.folder / f"{hub}.token"
+        made.append(
+            world.database.write_now(
+                lambda session, path=path, hub=hub: ensure_admin_token(session, path, hub=hub, now=NOW)
+            )
+        )
+    for secret in made:
+        assert world.database.read_now(lambda session, s=secret: tokens.authenticate(session, s)) is not None
 
 
 REFS = st.one_of(
