@@ -43,7 +43,7 @@ class Doorman:
             return False
         if row.state == "auth_failed":
             return await self._may_probe(row) and await self._open()
-        return self.opened or (self._may_open() and await self._open())
+        return self.opened or (self._may_open(row) and await self._open())
 
     async def close(self) -> None:
         """Release the adapter's connections; its failure is told and keeps nobody from stopping."""
@@ -54,8 +54,12 @@ class Doorman:
         except Exception as error:  # noqa: BLE001 - foreign code, and there is nothing left to do about it
             log.warning("sink not closed cleanly", sink=self._sink.name, error=error_message(error))
 
-    def _may_open(self) -> bool:
-        return self._next_try is None or self._next_try <= self._clock.now()
+    def _may_open(self, row: SinkRow) -> bool:
+        """Whether it is time; a person may have asked for it earlier, which the row says."""
+        now = self._clock.now()
+        if self._next_try is None or self._next_try <= now:
+            return True
+        return circuit.is_open(row) and row.probe_at is not None and row.probe_at <= now
 
     async def _may_probe(self, row: SinkRow) -> bool:
         """Whether it is time, and this process the one; a process that starts asks at once."""

@@ -275,6 +275,14 @@ class CalendarStandIn:
         state: dict[str, list[dict[str, Any]]] = httpx.get(f"{self.url}/_state", timeout=30).json()
         return [entry for entry in state.get(CALENDAR, []) if entry["status"] == "confirmed"]
 
+    def refuse(self, text: str) -> None:
+        """Answer 400 for every entry with this text; for stand-ins that watch."""
+        assert httpx.post(f"{self.url}/_refuse", json={"containing": text}).status_code == 200
+
+    def forget_calls(self) -> None:
+        """Count from here on."""
+        assert httpx.delete(f"{self.url}/_calls").status_code == 200
+
     def heal(self) -> None:
         """Switch off all that goes wrong."""
         assert httpx.delete(f"{self.url}/_faults").status_code == 200

@@ -260,8 +260,9 @@ class TestMemory:
 
 
 class TestOpening:
+    @pytest.mark.parametrize("by_a_person", [False, True], ids=["by-itself", "by-a-person"])
     async def test_target_that_is_down_at_the_start_is_an_outage(
-        self, world: World, calendar: Calendar
+        self, world: World, calendar: Calendar, by_a_person: bool
     ) -> None:
         class Away(CalendarMirror):
             async def open(self) -> None:
@@ -269,7 +270,8 @@ class TestOpening:
                     raise TransientError("no route")
 
         away = True
-        await world.engine(RunningSink(SINK, Away(calendar, world.context(SINK)))).start()
+        engine = world.engine(RunningSink(SINK, Away(calendar, world.context(SINK))))
+        await engine.start()
         await world.see("b1")
 
         async def is_open() -> bool:
@@ -280,7 +282,13 @@ class TestOpening:
         assert (await world.sink(SINK)).reason == "no route"
         assert not calendar.tries
         away = False
-        world.advance(timedelta(minutes=1))
+        await asyncio.sleep(POLLS)
+        assert not calendar.tries
+        if by_a_person:
+            await world.db.write(lambda s: resume_sink(s, SINK, now=world.clock.now()))
+            engine.wake()
+        else:
+            world.advance(timedelta(minutes=1))
         await world.settled(SINK)
         assert (await world.sink(SINK)).state == "running"
 
