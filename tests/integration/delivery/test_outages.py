@@ -155,7 +155,11 @@ class TestOutage:
         await world.engine(running(world, calendar)).start()
         calendar.gate = asyncio.Event()
         await world.see("slow")
-        await world.become(SINK, "sending")
+
+        async def is_called() -> bool:
+            return calendar.busy == {"slow"}
+
+        await eventually(is_called)
         gate, calendar.gate = calendar.gate, None
         await go_down(world, calendar)
         gate.set()
