@@ -115,8 +115,9 @@ def soak(folder: Path, nats: str, *, bookings: int, kills: int) -> None:
         effects, calls = assert_in_order_and_once(calendar)
         print(  # noqa: T201 - the figure of the soak
             f"\ntwo hubs: {len(provider.lives)} bookings, {kills} kills, "
-            f"{len(provider.receipts)} webhooks answered, {len(one.items('events'))} facts, {effects} effects in {calls} calls, "
-            f"settled {settled:.1f} s after the last start, {deadlocks(store)} deadlocks in the store"
+            f"{len(provider.receipts)} webhooks answered, {len(one.items('events'))} facts, "
+            f"{effects} effects in {calls} calls, settled {settled:.1f} s after the last start, "
+            f"{deadlocks(store)} deadlocks in the store"
         )
 
 
