@@ -150,6 +150,7 @@ class World:
             await self.db.write(read)
             for engine in self.engines:
                 engine.wake()
+        return new
 
     async def hold(self, sink: str, key: str, part: str, receipt: Receipt) -> None:
         """The target holds this since an earlier process."""
