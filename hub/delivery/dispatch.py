@@ -6,19 +6,24 @@ that came meanwhile is only synced once more.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+import structlog
 from sqlmodel import Session
 
 from adapters.api import BookingMirror, ContactMirror
 from events import Booking, Contact
 from hub.delivery import queue
+from hub.delivery.allowance import Allowance
 from hub.delivery.sinks import LoadBooking, LoadContact, RunningSink
 from hub.delivery.steps import STATE_BEHIND, Act, Cover, Wait, mirror_step, reactor_step
 from hub.store import checkpoints, claims, sinks
 from hub.store.claims import Claim, Failure, Outcome
-from hub.store.tables import DeliveryRow, TargetReceiptRow
+from hub.store.deliveries import NOT_MATCHED
+from hub.store.tables import DeliveryRow, SinkRow, TargetReceiptRow
+
+log = structlog.get_logger(__name__)
 
 SET_ASIDE = timedelta(minutes=1)
 
@@ -29,7 +34,9 @@ Desired = Mapping[str, Booking | Contact | None]
 class Task:
     """A claimed key whose lead row is marked as being sent, and all that is needed to act on it.
 
-    `quiet_since` is the sink's last success (or its first sight) when the key was claimed.
+    `quiet_since` is the sink's last success (or its first sight) when the key was claimed. Without
+    `desired` nothing is wanted there, for `reason`; `unknown` is then a state that an attempt without
+    known effect may have written. `revision` is the configuration that decided.
     """
 
     claim: Claim
@@ -38,6 +45,14 @@ class Task:
     older: tuple[DeliveryRow, ...] = ()
     desired: Booking | Contact | None = None
     held: Mapping[str, TargetReceiptRow] = field(default_factory=dict)
+    reason: str | None = None
+    unknown: Booking | Contact | None = None
+    revision: int | None = None
+
+    @property
+    def rows(self) -> tuple[DeliveryRow, ...]:
+        """All rows this settles."""
+        return (self.lead, *self.older)
 
 
 class Dispatch:
@@ -57,7 +72,7 @@ class Dispatch:
         Keys that have nothing to call for are settled here and given back.
         """
         row = sinks.get(session, self._sink.name)
-        if row is None or row.state != "running":
+        if row is None or row.state != "running" or self._is_outdated(row):
             return []
         claimed = self._claim(session, keys, owner=owner, now=now)
         if not claimed:
@@ -90,6 +105,13 @@ class Dispatch:
             claims.recover(session, sink=name, now=now, state="uncertain")
         return queue.claim_keys(session, name, keys, owner=owner, until=now + self._sink.lease)
 
+    def _is_outdated(self, row: SinkRow) -> bool:
+        """Whether another configuration than ours was applied, here or by another hub."""
+        outdated = self._sink.revision not in (None, row.revision)
+        if outdated:
+            log.warning("another configuration of the sink is in force", sink=row.name)
+        return outdated
+
     def _decide(
         self, session: Session, claimed: Mapping[str, Claim], *, quiet_since: datetime, now: datetime
     ) -> list[Task]:
@@ -104,6 +126,7 @@ class Dispatch:
         desired = self._desired(session, claimed)
         rows = queue.open_rows(session, self._sink.name, list(claimed))
         held = queue.held_receipts(session, self._sink.name, list(claimed))
+        allowance = Allowance(session, self._sink.name, guard=self._sink.guard, now=now)
         tasks = []
         for key, claim in claimed.items():
             state, receipts = desired[key], held.get(key, {})
@@ -115,11 +138,29 @@ class Dispatch:
             )
             if state is not None and self._target_is_newer(receipts, state.position):
                 step = Wait(now + STATE_BEHIND)
-            if isinstance(step, Act):
-                tasks.append(Task(claim, step.lead, quiet_since, step.older, state, receipts))
-            else:
+            if not isinstance(step, Act):
                 _give_back(session, claim, step, now)
+                continue
+            task = Task(
+                claim, step.lead, quiet_since, step.older, state, receipts, revision=self._sink.revision
+            )
+            if state is not None and not self._sink.wants(session, state, bool(receipts)):
+                # Without a receipt, what an attempt may have left is looked for where it would be.
+                task = replace(task, desired=None, reason=NOT_MATCHED, unknown=None if receipts else state)
+            if self._is_to_be_done(session, task, allowance, now):
+                tasks.append(task)
         return tasks
+
+    def _is_to_be_done(self, session: Session, task: Task, allowance: Allowance, now: datetime) -> bool:
+        """Whether the target is to be called; a task that is not is settled here and given back."""
+        if task.desired is None and not task.held and not queue.may_have_written(session, task.claim):
+            skipped = Outcome(task.lead.event_id, "skipped", counted=False, reason=task.reason)
+            claims.finish(session, task.claim, [skipped, *covered_by(task)], now=now)
+            return False
+        until = allowance.wait_for(task.rows, changes=bool(task.held))
+        if until is not None:
+            claims.postpone(session, task.claim, due_at=until, now=now, counted=False)
+        return until is None
 
     def _desired(self, session: Session, claimed: Mapping[str, Claim]) -> Desired:
         if isinstance(self._sink.adapter, ContactMirror):

@@ -59,7 +59,7 @@ class Worker:
         self._load_envelope = load_envelope
         self._observer = observer
         self._sleep = sleep
-        self._calls = Calls(sink.name, epoch=epoch, timeout=sink.timeout, sleep=sleep)
+        self._calls = Calls(sink.first_name or sink.name, epoch=epoch, timeout=sink.timeout, sleep=sleep)
 
     async def work(self, task: Task) -> None:
         """Act and record; raises only what nobody expected, and then nothing was recorded."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, delete, or_, update
+from sqlalchemy import ColumnElement, delete, func, or_, update
 from sqlmodel import Session, col, select
 
 from hub.store.statements import insert_for, table_of, upsert, values_of
@@ -15,6 +15,12 @@ def get(session: Session, *, sink: str, key: str) -> dict[str, TargetReceiptRow]
         select(TargetReceiptRow).where(TargetReceiptRow.sink == sink, TargetReceiptRow.key == key)
     )
     return {row.part: row for row in rows}
+
+
+def counts(session: Session) -> dict[str, int]:
+    """For how many keys each sink's target holds something."""
+    keys = func.count(col(TargetReceiptRow.key).distinct())
+    return dict(session.exec(select(TargetReceiptRow.sink, keys).group_by(col(TargetReceiptRow.sink))).all())
 
 
 def put(session: Session, row: TargetReceiptRow) -> bool:

@@ -1,6 +1,8 @@
 """What is remembered of a sink beyond its YAML: where it started, how it stands."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import or_, update
 from sqlmodel import Session, col, select
@@ -36,6 +38,12 @@ def get(session: Session, name: str) -> SinkRow | None:
     return session.get(SinkRow, name)
 
 
+def lock(session: Session, name: str) -> SinkRow | None:
+    """The same, and nobody else changes it before this transaction ends."""
+    newest = select(SinkRow).where(SinkRow.name == name).with_for_update()
+    return session.exec(newest.execution_options(populate_existing=True)).one_or_none()
+
+
 def every(session: Session) -> list[SinkRow]:
     """All sinks ever seen, by name."""
     return list(session.exec(select(SinkRow).order_by(col(SinkRow.name))))
@@ -60,6 +68,26 @@ def set_state(
     row.reason = reason
     row.probe_at = probe_at
     return True
+
+
+def register(session: Session, name: str, registration: Mapping[str, Any] | None) -> None:
+    """What the reader knows of the sink from now on; None = no event makes a row for it."""
+    held = None if registration is None else dict(registration)
+    session.exec(update(SinkRow).where(col(SinkRow.name) == name).values(registration=held))
+
+
+def apply(session: Session, name: str, *, applied: Mapping[str, Any]) -> int:
+    """The sink works by this configuration from now on; returns the new revision.
+
+    Whoever works by an older one takes up nothing more, and what it finishes is looked at again.
+    """
+    row = lock(session, name)
+    if row is None:
+        raise LookupError(f"no sink {name}")
+    row.applied = dict(applied)
+    row.revision += 1
+    session.flush()
+    return row.revision
 
 
 def set_target(session: Session, name: str, *, target: str | None) -> None:

@@ -58,6 +58,22 @@ KINDS: Mapping[str, Kind] = {
         "A person paused this sink; everything for it waits ({detail})",
         "bookinghub sinks resume {object}",
     ),
+    "guard_held": Kind(
+        "critical",
+        "More at the target would change or go than the guard lets pass unasked ({detail}); it waits for "
+        "a person, what new facts ask for goes on",
+        "bookinghub sinks resume {object} --dry-run",
+    ),
+    "sink_orphaned": Kind(
+        "warning",
+        "Objects stay at a target that the configuration does not name any more ({detail})",
+        "bookinghub sinks forget {object} --dry-run",
+    ),
+    "reload_failed": Kind(
+        "critical",
+        "The configuration could not be taken over, the one before is in effect ({detail})",
+        "bookinghub config diff",
+    ),
     "source_paused": Kind(
         "warning",
         "The source is paused ({detail}); webhooks are still taken",
@@ -124,7 +140,8 @@ class Found:
 def find_issues(services: HubServices, seen: Situation) -> list[IssueObject]:
     """All issues of this moment, critical ones first, then the oldest."""
     found = [issue.shown() for part in (_of_log, _of_projections) for issue in part(services, seen)]
-    found += [issue.shown() for part in (_of_sinks, _of_door) for issue in part(services, seen)]
+    parts = (_of_sinks, _of_configuration, _of_door)
+    found += [issue.shown() for part in parts for issue in part(services, seen)]
     return sorted(
         found,
         key=lambda issue: (issue.severity != "critical", issue.since or seen.now, issue.issue_id),
@@ -159,6 +176,9 @@ def _of_sinks(services: HubServices, seen: Situation) -> Iterator[Found]:
             yield Found("sink_auth_failed", name, row.since, row.reason or "no reason given")
         if row is not None and row.state == "paused":
             yield Found("sink_paused", name, row.since, row.reason or "no reason given")
+        held = seen.house.held.get(name)
+        if held is not None:
+            yield Found("guard_held", name, held.since, _counted(held.count, "object", "objects"))
         for state, code in _STUCK.items():
             pile = seen.house.stuck.get((name, state))
             if pile is not None:
@@ -172,6 +192,21 @@ def _of_ledger(services: HubServices, seen: Situation, name: str) -> Iterator[Fo
         day = found.first.astimezone(ZoneInfo(services.settings.hub.timezone)).date().isoformat()
         detail = f"{_counted(found.count, 'booking waits', 'bookings wait')}, the first on {day}"
         yield Found("resource_conflict", name, found.since, detail, day)
+
+
+def _of_configuration(services: HubServices, seen: Situation) -> Iterator[Found]:
+    problem = services.reload_problem()
+    if problem is not None:
+        yield Found("reload_failed", "configuration", problem.at, problem.message)
+    for name, row in seen.house.sinks.items():
+        if name not in services.settings.sinks:
+            count = _counted(seen.house.receipts.get(name, 0), "object", "objects")
+            yield Found("sink_orphaned", name, row.since, f"the sink is gone, {count}")
+    for name, left in seen.house.former.items():
+        if name in services.settings.sinks:
+            count = _counted(sum(one.count for one in left), "object", "objects")
+            where = ", ".join(one.target for one in left)
+            yield Found("sink_orphaned", name, min(one.since for one in left), f"{count} at {where}")
 
 
 _STUCK = {"dead": "delivery_dead", "parked": "booking_parked", "uncertain": "uncertain_delivery"}

@@ -78,7 +78,7 @@ def sink_status(services: HubServices, seen: Situation, name: str) -> SinkStatus
     oldest = seen.now - lag.since if lag and lag.since else timedelta(0)
     return SinkStatus(
         type=services.settings.sinks[name].type,
-        state=_state(row),
+        state=_state(row, held=name in seen.house.held),
         lag_events=None if seen.unread is None else rows + seen.unread,
         lag_seconds=None if seen.unread_for is None else _seconds(max(oldest, seen.unread_for)),
         in_flight=counts.get("sending", 0),
@@ -115,9 +115,11 @@ def _log(services: HubServices, seen: Situation) -> LogStatus:
     )
 
 
-def _state(row: SinkRow | None) -> SinkState:
+def _state(row: SinkRow | None, *, held: bool) -> SinkState:
     if row is None:
         return "starting"
+    if held and row.state == "running":
+        return "held"
     return next((state for state in get_args(SinkState) if state == row.state), "starting")
 
 
