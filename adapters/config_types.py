@@ -137,3 +137,6 @@ ConfigPath = Annotated[
 
 TARGET: dict[str, JsonValue] = {"x-target": True}
 """As `Field(json_schema_extra=TARGET)`: what a sink writes to; two sinks on one target get a warning."""
+
+ACCESS: dict[str, JsonValue] = {"x-access": True}
+"""As `Field(json_schema_extra=ACCESS)`: the way to the target, which changes nothing of what stands there."""

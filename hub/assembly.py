@@ -19,6 +19,7 @@ from adapters.publishing import Feed
 from adapters.registry import load_adapter
 from hub.clock import Clock
 from hub.delivery import RetryPolicy, RunningSink
+from hub.delivery.previews import digests_of
 from hub.errors import ConfigError
 from hub.log import (
     EmbeddedServer,
@@ -32,8 +33,11 @@ from hub.log import (
     log_owner,
     open_streams,
 )
+from hub.projections.matching import wants
 from hub.projections.sinks import SinkKind, SinkRegistration
+from hub.projections.wanted_sinks import WantedSink, not_shown
 from hub.settings import Settings, SinkSettings
+from hub.settings.changes import at_target
 from hub.store import installation
 from hub.store.database import Database
 from hub.store.ledger import StoreLedger
@@ -164,21 +168,52 @@ def registration(entry: SinkSettings, *, start_position: int) -> SinkRegistratio
         events=frozenset(entry.events) if reactor and entry.events is not None else None,
         grace=entry.grace,
         max_age=entry.max_age if reactor else None,
+        match=entry.match,
     )
 
 
-def build_sinks(base: Foundation, *, installation_id: str, epoch: int) -> list[RunningSink]:
+def wanted_sinks(settings: Settings, running: Sequence[RunningSink]) -> list[WantedSink]:
+    """The sinks as the configuration wants them; `running` are those it has switched on."""
+    adapters = {sink.name: sink.adapter for sink in running}
+    return [
+        _wanted(entry, adapters.get(entry.name), timezone=settings.hub.timezone)
+        for entry in settings.sinks.values()
+    ]
+
+
+def _wanted(entry: SinkSettings, adapter: Sink | None, *, timezone: str) -> WantedSink:
+    mirror = adapter if isinstance(adapter, (BookingMirror, ContactMirror)) else None
+    return WantedSink(
+        registration=registration(entry, start_position=0),
+        type=entry.type,
+        start=entry.start,
+        enabled=entry.enabled,
+        guard=entry.guard,
+        renamed_from=entry.renamed_from,
+        target=adapter.target() if adapter is not None else None,
+        leaves=at_target(entry, timezone=timezone),
+        previewed=partial(digests_of, mirror) if mirror is not None else not_shown,
+    )
+
+
+def build_sinks(
+    base: Foundation, settings: Settings, *, installation_id: str, epoch: int
+) -> list[RunningSink]:
     """Every sink that is switched on, its adapter built for this epoch."""
     return [
         RunningSink(
             name=entry.name,
-            adapter=_adapter(base, entry, installation_id=installation_id, epoch=epoch),
+            adapter=build_adapter(
+                base, entry, installation_id=installation_id, epoch=epoch, timezone=settings.hub.timezone
+            ),
             timeout=entry.timeout,
             retry=RetryPolicy(first=entry.retry.first, max=entry.retry.max, attempts=entry.retry.attempts),
             concurrency=entry.concurrency,
             rate=entry.rate,
+            wants=wants(entry.match),
+            guard=entry.guard,
         )
-        for entry in base.settings.sinks.values()
+        for entry in settings.sinks.values()
         if entry.enabled
     ]
 
@@ -191,13 +226,16 @@ def build_feeds(settings: Settings) -> dict[str, Feed]:
     return {name: feed(settings.sinks[name].config) for name, feed in declared.items() if feed is not None}
 
 
-def _adapter(base: Foundation, entry: SinkSettings, *, installation_id: str, epoch: int) -> Sink:
+def build_adapter(
+    base: Foundation, entry: SinkSettings, *, installation_id: str, epoch: int, timezone: str
+) -> Sink:
+    """One sink's adapter; it calls nobody before it is opened."""
     context = AdapterContext(
         instance=entry.name,
         installation_id=installation_id,
         clock=base.clock.now,
         epoch=epoch,
-        timezone=base.settings.hub.timezone,
+        timezone=timezone,
         timeout=entry.timeout,
         log=_adapter_log(entry.name),
         http=HttpClient(timeout=entry.timeout, clock=base.clock.now),
@@ -207,18 +245,33 @@ def _adapter(base: Foundation, entry: SinkSettings, *, installation_id: str, epo
     return sink_class(entry)(entry.config, context)
 
 
-async def prepare_sink(base: Foundation, name: str, *, dry_run: bool) -> Sequence[str]:
+async def prepare_sink(base: Foundation, settings: Settings, name: str, *, dry_run: bool) -> Sequence[str]:
     """What a target needs once, made through an adapter of its own: the working one may not be open yet."""
-    row = await base.database.read(installation.get)
-    if row is None:
-        raise ConfigError("the store lost its identity while the hub ran")
-    entry = base.settings.sinks[name].model_copy(update={"enabled": True})
-    adapter = _adapter(base, entry, installation_id=row.installation_id, epoch=row.epoch)
+    adapter = await lone_adapter(base, settings, settings.sinks[name])
     try:
         return await adapter.prepare(dry_run=dry_run)
     finally:
         await adapter.close()
         await adapter.context.http.aclose()
+
+
+async def lone_adapter(base: Foundation, settings: Settings, entry: SinkSettings) -> Sink:
+    """An adapter to ask what it would write, not opened; whoever asks closes it."""
+    row = await base.database.read(installation.get)
+    if row is None:
+        raise ConfigError("the store has no identity")
+    return build_adapter(
+        base,
+        entry,
+        installation_id=row.installation_id,
+        epoch=row.epoch,
+        timezone=settings.hub.timezone,
+    )
+
+
+def is_durable(settings: Settings) -> bool | None:
+    """The embedded server flushes before it answers; what a foreign one does is not known to clients."""
+    return True if settings.nats.mode == "embedded" else None
 
 
 def sink_kinds(settings: Settings) -> Mapping[str, SinkKind]:

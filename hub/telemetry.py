@@ -9,6 +9,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, MutableMapping
+from datetime import datetime
 from typing import Any, TextIO
 
 import structlog
@@ -29,6 +30,7 @@ DELIVERY_OUTCOMES = (
 )
 SINK_STATES = ("running", "paused", "auth_failed", "circuit_open", "held", "starting")
 DELIVERY_STATES = ("pending", "sending", "parked", "dead", "uncertain")
+RELOAD_OUTCOMES = ("ok", "failed")
 PROVENANCES = ("webhook", "poll", "backfill", "command")
 PROJECTIONS = ("bookings", "attendees", "contacts", "timeline")
 FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0)
@@ -83,8 +85,26 @@ class Metrics:
         self.covered = self._counter("deliveries_covered", "Rows covered by a newer one", ["sink"])
         self.in_flight = self._gauge("deliveries_in_flight", "Keys worked on now", ["sink"])
         self.delivery_latency = self._histogram("delivery_latency_seconds", "Fact to target", ["sink"], SLOW)
+        self.config_reloads = self._counter("config_reloads", "Reloads by outcome", ["outcome"])
+        self.config_reload_at = self._gauge(
+            "config_last_reload_timestamp_seconds", "When files were last taken over"
+        )
+
+    def know(self, *, sources: Iterable[str], sinks: Iterable[str]) -> None:
+        """Begin the series of sources and sinks that came while the hub runs."""
+        self.sources = tuple(dict.fromkeys((*self.sources, *sources)))
+        self.sinks = tuple(dict.fromkeys((*self.sinks, *sinks)))
+        self._preset()
+
+    def config_reloaded(self, *, ok: bool, at: datetime) -> None:
+        """Changed files were taken over, or could not be."""
+        self.config_reloads.labels("ok" if ok else "failed").inc()
+        if ok:
+            self.config_reload_at.set(at.timestamp())
 
     def _preset(self) -> None:
+        for outcome in RELOAD_OUTCOMES:
+            self.config_reloads.labels(outcome)
         for source in self.sources:
             self.webhook_duration.labels(source)
             for outcome in RECEIPT_OUTCOMES:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from adapters.api import SinkConfig
-from adapters.config_types import TARGET, base_address
+from adapters.config_types import ACCESS, TARGET, base_address
 from adapters.entry_texts import EntryTexts, OnCancel, OnNoShow
 
 Address = Annotated[str, AfterValidator(base_address)]
@@ -36,7 +36,9 @@ class CalDavConfig(SinkConfig):
         default_factory=dict,
         description="with per: host the calendar of each host, by mail address; other hosts have no entry",
     )
-    username: str | None = Field(None, description="account for Basic authentication")
+    username: str | None = Field(
+        None, description="account for Basic authentication", json_schema_extra=ACCESS
+    )
     password: SecretStr | None = Field(None, description="its password, better one made for this hub only")
     token: SecretStr | None = Field(None, description="a bearer token instead of account and password")
     per: Literal["booking", "host"] = Field(

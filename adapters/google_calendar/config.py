@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from adapters.api import SinkConfig
-from adapters.config_types import TARGET, ConfigPath, base_address
+from adapters.config_types import ACCESS, TARGET, ConfigPath, base_address
 from adapters.entry_texts import EntryTexts, OnCancel, OnNoShow
 
 GOOGLE = "https://www.googleapis.com/calendar/v3/"
@@ -44,7 +44,7 @@ class GoogleCalendarConfig(SinkConfig):
     """Keeps one entry per booking in a calendar, or one per host in each host's own calendar."""
 
     base_url: Annotated[str, AfterValidator(base_address)] = Field(GOOGLE, description="address of the API")
-    credentials: Credentials
+    credentials: Credentials = Field(json_schema_extra=ACCESS)
     calendar: Annotated[str, AfterValidator(_calendar_id)] | None = Field(
         None, description="id of the calendar; only with per: booking", json_schema_extra=TARGET
     )

@@ -10,6 +10,8 @@ from hub.cli import (
     adapters,
     bookings,
     config,
+    config_running,
+    config_trying,
     contacts,
     deliveries,
     events,
@@ -35,11 +37,10 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
     ),
     "contacts": ("export", "forget"),
     "events": ("export", "import"),
-    "sinks": ("preview", "prepare", "forget"),
+    "sinks": ("prepare",),
     "sources": ("connect", "disconnect", "poll", "backfill", "pause", "resume"),
     "operations": ("watch", "stop", "resume"),
     "issues": ("snooze",),
-    "config": ("test", "diff", "reload"),
 }  # fmt: skip
 """Commands that are planned: refused by name rather than as a typing error."""
 
@@ -79,5 +80,7 @@ app = typer.Typer(
 )
 for alone in (running_hub, status, why, rebuild):
     alone.add_to(app)
+for of_config in (config_trying, config_running):
+    of_config.add_to(config.app)
 for noun, commands in NOUNS.items():
     app.add_typer(commands, name=noun, cls=Group)

@@ -79,6 +79,14 @@ def confirm(call: Call, question: str) -> bool:
     return False
 
 
+def type_in(call: Call, question: str, flag: str, example: str) -> str:
+    """What a person types at the terminal; without one the flag is needed, whatever else was said."""
+    if not sys.stdin.isatty():
+        raise usage(f"{question} There is no terminal to ask on; add {flag} {example}")
+    to_stderr(question)
+    return sys.stdin.readline().strip()
+
+
 def say(call: Call, text: str, *, next: str | None = None) -> None:
     """A sentence about what was done, for people only."""
     if not call.json:

@@ -83,7 +83,7 @@ def show(files: Files = None, as_json: AsJson = False, url: Url = None, yes: Yes
 
     from hub.settings.display import effective
 
-    configuration = _load(_named(files), as_json=as_json)
+    configuration = load_files(_named(files), as_json=as_json)
     content = effective(configuration.settings, configuration.root)
     if as_json:
         _print_json(content)
@@ -110,7 +110,7 @@ def explain(
     from hub.settings.explain import UnknownKeyError
     from hub.settings.explain import explain as explain_key
 
-    configuration = _load(_named(files), as_json=as_json)
+    configuration = load_files(_named(files), as_json=as_json)
     try:
         explanation = explain_key(configuration, key)
     except UnknownKeyError as error:
@@ -150,7 +150,7 @@ def _named(files: Sequence[Path] | None) -> list[Path]:
     return config_files(files or ())
 
 
-def _load(files: Sequence[Path], *, as_json: bool) -> "Configuration":
+def load_files(files: Sequence[Path], *, as_json: bool) -> "Configuration":
     from hub.errors import ConfigError
     from hub.settings import load
 

@@ -9,6 +9,7 @@ from hub.cli.output import local, short, text
 
 _RANK = {"inbox": 0, "fact": 1}
 _SAID_BY_STATE = {"covered": "covered by a newer change", "skipped": "skipped"}
+_NO_MATCH = "not_matched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,10 @@ def _deliveries(story: dict[str, Any]) -> Iterator[Happening]:
     for row in story["deliveries"]:
         for attempt in row["tries"]:
             yield Happening(attempt["at"], row["sink"], _tried(attempt), _try_note(attempt))
-        if row["state"] in _SAID_BY_STATE:
+        if row["state"] == "skipped" and row["reason"] == _NO_MATCH:
+            at = row["finished_at"] or row["created_at"]
+            yield Happening(at, row["sink"], "not for this sink: no match", row["event_type"])
+        elif row["state"] in _SAID_BY_STATE:
             reason = f": {row['reason']}" if row["reason"] else ""
             at = row["finished_at"] or row["created_at"]
             yield Happening(at, row["sink"], _SAID_BY_STATE[row["state"]] + reason, row["event_type"])

@@ -34,12 +34,19 @@ def print_story(story: dict[str, Any], timezone: str) -> None:
     booking = story["booking"]
     to_stdout(f"{text(title(booking))}        booking {short(booking['booking_id'])}, {booking['source']}")
     to_stdout(standing(booking, timezone))
-    targets = [f"{sink} {MARKS.get(state, state)}" for sink, state in booking["in_step"].items()]
+    targets = [
+        f"{sink} {MARKS.get(state, state)}" + _no_match(story["no_match"].get(sink))
+        for sink, state in booking["in_step"].items()
+    ]
     to_stdout(f"in step   {'   '.join(targets) or 'no sink is configured'}")
     to_stdout("")
     print_table([""] * 4, [happening.cells(timezone) for happening in happenings(story, timezone)])
     for line in pending_lines(story, timezone) or ["Nothing pending."]:
         to_stdout(line)
+
+
+def _no_match(reason: str | None) -> str:
+    return text(f" (no match: {reason})") if reason else ""
 
 
 def title(booking: dict[str, Any]) -> str:

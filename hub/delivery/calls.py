@@ -10,6 +10,7 @@ from adapters.errors import PermanentError
 from events import Booking, Contact, Envelope
 from events.ids import idempotency_key
 from hub.delivery.dispatch import Task
+from hub.delivery.previews import digest_of, parts_of
 from hub.delivery.record import Attempt, PartResult
 from hub.delivery.retry import Sleep, call_with_short_retries
 from hub.delivery.steps import operation_of
@@ -105,33 +106,52 @@ class Calls:
         A part that is refused for good does not keep the others from theirs; its error comes last.
         """
         progress.start()
-        target, wanted = mirror.target(), _parts(mirror, task.desired)
-        held = {part: row for part, row in task.held.items() if row.target == target}
+        target = mirror.target()
+        held = {
+            part: _given(row, epoch=self._epoch) for part, row in task.held.items() if row.target == target
+        }
+        if task.unknown is not None:
+            # Nobody knows what an attempt left there: what can be found is made ours, to be removed.
+            held |= await self._sync_parts(mirror, task.unknown, {}, progress, save=save)
+        await self._sync_parts(mirror, task.desired, held, progress, save=save)
+
+    async def _sync_parts(
+        self,
+        mirror: BookingMirror[Any] | ContactMirror[Any],
+        state: Booking | Contact | None,
+        held: Mapping[str, Receipt],
+        progress: Progress,
+        *,
+        save: SavePart,
+    ) -> dict[str, Receipt]:
+        """Bring the parts of one state and those held to it; returns what the target holds of them then."""
+        wanted = parts_of(mirror, state)
+        reached: dict[str, Receipt] = {}
         refused: PermanentError | None = None
         for part in (*wanted, *(part for part in held if part not in wanted)):
             await save(progress.take_unsaved())
+            of_part = state if part in wanted else None
             try:
-                receipt = await self._sync_part(mirror, task, part, held, wanted=part in wanted)
+                receipt = await self._sync_part(mirror, of_part, part, held.get(part))
             except PermanentError as error:
                 refused = refused or error
                 continue
-            position = task.desired.position if task.desired else 0
-            progress.add(PartResult(part, receipt, position, self._epoch, target))
+            if receipt is not None:
+                reached[part] = receipt
+            position, shown = (state.position if state else 0), digest_of(mirror, of_part, part)
+            progress.add(PartResult(part, receipt, position, self._epoch, mirror.target(), shown))
             progress.tell(_detail(receipt, had=part in held), receipt)
         if refused is not None:
             raise refused
+        return reached
 
     async def _sync_part(
         self,
         mirror: BookingMirror[Any] | ContactMirror[Any],
-        task: Task,
+        state: Any,
         part: str,
-        held: Mapping[str, TargetReceiptRow],
-        *,
-        wanted: bool,
+        given: Receipt | None,
     ) -> Receipt | None:
-        given = _given(held.get(part), epoch=self._epoch)
-        state: Any = task.desired if wanted else None
         return await self._call(lambda: mirror.sync(state, part, given))
 
     async def _call(
@@ -149,18 +169,8 @@ class Calls:
         raise TypeError("an adapter returned something that is no receipt")
 
 
-def _parts(
-    mirror: BookingMirror[Any] | ContactMirror[Any], desired: Booking | Contact | None
-) -> tuple[str, ...]:
-    if isinstance(mirror, BookingMirror) and isinstance(desired, Booking):
-        return tuple(dict.fromkeys(mirror.parts(desired)))
-    return ("",)
-
-
-def _given(row: TargetReceiptRow | None, *, epoch: int) -> Receipt | None:
+def _given(row: TargetReceiptRow, *, epoch: int) -> Receipt:
     """The stored receipt as the adapter gets it back; its position counts only within its own epoch."""
-    if row is None:
-        return None
     return Receipt(
         external_id=row.external_id,
         etag=row.etag,

@@ -6,21 +6,26 @@ that came meanwhile is only synced once more.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+import structlog
 from sqlmodel import Session
 
 from adapters.api import BookingMirror, ContactMirror, SafeFor
 from events import Booking, Contact
 from hub.delivery import circuit, queue
+from hub.delivery.allowance import Allowance
 from hub.delivery.outlook import admission
 from hub.delivery.policy import may_repeat
 from hub.delivery.sinks import LoadBooking, LoadContact, RunningSink
 from hub.delivery.steps import STATE_BEHIND, Act, Cover, Wait, mirror_step, reactor_step
-from hub.store import checkpoints, claims, sinks
+from hub.store import checkpoints, claims, receipts, sinks
 from hub.store.claims import Claim, Failure, Outcome
+from hub.store.deliveries import NOT_MATCHED
 from hub.store.tables import DeliveryRow, SinkRow, TargetReceiptRow
+
+log = structlog.get_logger(__name__)
 
 SET_ASIDE = timedelta(minutes=1)
 TOO_LATE = "an attempt came to no answer, and it is too late to repeat it safely"
@@ -32,7 +37,9 @@ Desired = Mapping[str, Booking | Contact | None]
 class Task:
     """A claimed key whose lead row is marked as being sent, and all that is needed to act on it.
 
-    A `probe` finds out whether a target that was down serves again.
+    A `probe` finds out whether a target that was down serves again. Without `desired` nothing is wanted
+    there, for `reason`; `unknown` is then a state that an attempt without known effect may have written.
+    `revision` is the configuration that decided.
     """
 
     claim: Claim
@@ -41,6 +48,14 @@ class Task:
     older: tuple[DeliveryRow, ...] = ()
     desired: Booking | Contact | None = None
     held: Mapping[str, TargetReceiptRow] = field(default_factory=dict)
+    reason: str | None = None
+    unknown: Booking | Contact | None = None
+    revision: int | None = None
+
+    @property
+    def rows(self) -> tuple[DeliveryRow, ...]:
+        """All rows this settles."""
+        return (self.lead, *self.older)
 
 
 class Dispatch:
@@ -63,7 +78,7 @@ class Dispatch:
         row = sinks.get(session, self._sink.name)
         if row is not None and (self._pace is not None or circuit.is_open(row)):
             row = sinks.lock(session, self._sink.name)
-        if row is None:
+        if row is None or self._is_outdated(row):
             return []
         admitted = admission(row, self._pace, free=len(keys), now=now)
         claimed = self._claim(session, keys[: admitted.most], owner=owner, now=now) if admitted.most else {}
@@ -82,6 +97,9 @@ class Dispatch:
         queue.mark_sending(
             session, [task.lead for task in tasks], [older for task in tasks for older in task.older], now=now
         )
+        held = [task.claim.key for task in tasks if task.held]
+        if held:
+            receipts.doubt(session, sink=self._sink.name, keys=held)
         if self._pace is not None:
             self._pace.spend(row, len(tasks), now)
         if tasks[0].probe:
@@ -105,6 +123,13 @@ class Dispatch:
             claims.recover(session, sink=name, now=now, state="pending" if repeat == "safe" else "uncertain")
         return queue.claim_keys(session, name, keys, owner=owner, until=now + self._sink.lease)
 
+    def _is_outdated(self, row: SinkRow) -> bool:
+        """Whether another configuration than ours was applied, here or by another hub."""
+        outdated = self._sink.revision not in (None, row.revision)
+        if outdated:
+            log.warning("another configuration of the sink is in force", sink=row.name)
+        return outdated
+
     def _decide(
         self, session: Session, claimed: Mapping[str, Claim], *, probe: bool, now: datetime
     ) -> list[Task]:
@@ -119,9 +144,10 @@ class Dispatch:
         desired = self._desired(session, claimed)
         rows = queue.open_rows(session, self._sink.name, list(claimed))
         held = queue.held_receipts(session, self._sink.name, list(claimed))
+        allowance = Allowance(session, self._sink.name, guard=self._sink.guard, now=now)
         tasks = []
         for key, claim in claimed.items():
-            state, receipts = desired[key], held.get(key, {})
+            state, there = desired[key], held.get(key, {})
             step = mirror_step(
                 rows.get(key, []),
                 reached=live.position if live is not None and state is not None else None,
@@ -129,13 +155,29 @@ class Dispatch:
                 now=now,
                 probe=probe,
             )
-            if state is not None and self._target_is_newer(receipts, state.position):
+            if state is not None and self._target_is_newer(there, state.position):
                 step = Wait(now + STATE_BEHIND)
-            if isinstance(step, Act):
-                tasks.append(Task(claim, step.lead, probe, step.older, state, receipts))
-            else:
+            if not isinstance(step, Act):
                 _give_back(session, claim, step, now)
+                continue
+            task = Task(claim, step.lead, probe, step.older, state, there, revision=self._sink.revision)
+            if state is not None and not self._sink.wants(session, state, bool(there)):
+                # Without a receipt, what an attempt may have left is looked for where it would be.
+                task = replace(task, desired=None, reason=NOT_MATCHED, unknown=None if there else state)
+            if self._is_to_be_done(session, task, allowance, now):
+                tasks.append(task)
         return tasks
+
+    def _is_to_be_done(self, session: Session, task: Task, allowance: Allowance, now: datetime) -> bool:
+        """Whether the target is to be called; a task that is not is settled here and given back."""
+        if task.desired is None and not task.held and not queue.may_have_written(session, task.claim):
+            skipped = Outcome(task.lead.event_id, "skipped", counted=False, reason=task.reason)
+            claims.finish(session, task.claim, [skipped, *covered_by(task)], now=now)
+            return False
+        until = allowance.wait_for(task.rows, changes=bool(task.held))
+        if until is not None:
+            claims.postpone(session, task.claim, due_at=until, now=now, counted=False)
+        return until is None
 
     def _desired(self, session: Session, claimed: Mapping[str, Claim]) -> Desired:
         if isinstance(self._sink.adapter, ContactMirror):

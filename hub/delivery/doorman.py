@@ -16,7 +16,7 @@ from hub.delivery.policy import RetryPolicy, delay, error_class, error_message
 from hub.delivery.record import PROBE_EVERY, STAYS, stop_for_credentials
 from hub.delivery.retry import bounded
 from hub.delivery.sinks import RunningSink
-from hub.store import sinks
+from hub.store import former, sinks
 from hub.store.database import Database
 from hub.store.tables import SinkRow
 
@@ -85,7 +85,7 @@ class Doorman:
         except Exception as error:  # noqa: BLE001 - foreign code; whatever it is, the sink is not usable yet
             await self._not_opened(error)
             return False
-        await self._db.write(lambda session: _admit(session, self._sink.name, target, self._clock.now()))
+        await self._db.write(lambda session: _admit(session, self._sink, target, self._clock.now()))
         self.opened, self._failed, self._next_try = True, 0, None
         log.info("sink opened", sink=self._sink.name)
         return True
@@ -108,11 +108,15 @@ class Doorman:
         log.warning("sink not opened", sink=name, error=message)
 
 
-def _admit(session: Session, name: str, target: str | None, now: datetime) -> None:
-    sinks.set_target(session, name, target=target)
-    row = sinks.lock(session, name)
+def _admit(session: Session, sink: RunningSink, target: str | None, now: datetime) -> None:
+    row = sinks.lock(session, sink.name)
     if row is None:
         return
     if row.state == "auth_failed":
-        sinks.set_state(session, name, state="running", reason=None, now=now)
+        sinks.set_state(session, sink.name, state="running", reason=None, now=now)
     circuit.opened(row, now=now)
+    if sink.revision not in (None, row.revision):
+        return
+    sinks.set_target(session, sink.name, target=target)
+    if target is not None:
+        former.turn_to(session, sink.name, target=target, now=now)

@@ -5,7 +5,7 @@ what was reached are receipts; several engines on one database share the work.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import uuid4
@@ -37,6 +37,8 @@ from hub.store.database import Database
 log = structlog.get_logger(__name__)
 
 RENEWALS_PER_LEASE = 3
+LONGEST_UNRENEWED = timedelta(seconds=10)
+"""A sink that comes while the engine runs may have the shortest lease there can be."""
 
 
 class DeliveryEngine:
@@ -70,14 +72,14 @@ class DeliveryEngine:
         self._clock = clock
         self._alone = alone
         self._names = [sink.name for sink in sinks]
-        shortest = min((sink.lease for sink in sinks), default=timedelta(minutes=1))
-        self._renew_every = renew_every or shortest / RENEWALS_PER_LEASE
+        self._renew_every = renew_every
         self._hub = owner
         # A restarted engine of the same name must not take the claims of its predecessor for its own.
         self._owner = f"{owner}/{uuid4().hex[:8]}"
         watching = observer or NoObserver()
-        self._runners: dict[str, SinkRunner] = {
-            sink.name: SinkRunner(
+
+        def runner(sink: RunningSink) -> SinkRunner:
+            return SinkRunner(
                 sink,
                 db=db,
                 clock=clock,
@@ -95,8 +97,10 @@ class DeliveryEngine:
                 poll=poll,
                 observer=watching,
             )
-            for sink in sinks
-        }
+
+        self._make_runner = runner
+        self._runners: dict[str, SinkRunner] = {sink.name: runner(sink) for sink in sinks}
+        self._retiring: dict[asyncio.Task[None], SinkRunner] = {}
         self._keeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -111,8 +115,8 @@ class DeliveryEngine:
 
         A store that is away keeps nobody from stopping: claims then run out by themselves.
         """
-        stopping = [runner.stop(within=within) for runner in self._runners.values()]
-        ends: list[object] = await asyncio.gather(*stopping, return_exceptions=True)
+        stopping = [runner.stop(within=within) for runner in self._all()]
+        ends: list[object] = await asyncio.gather(*stopping, *self._retiring, return_exceptions=True)
         if self._keeping is None:
             return
         self._keeping.cancel()
@@ -124,6 +128,45 @@ class DeliveryEngine:
         for end in ends:
             if isinstance(end, Exception):
                 log.warning("not stopped cleanly", error=error_message(end))
+
+    def replace(self, sinks: Iterable[RunningSink], *, gone: Iterable[str] = ()) -> None:
+        """Work for these sinks as they are given now, and no more for those that are gone; returns at once.
+
+        What their runners until now have in hand ends in the background, within the sink's timeout; its
+        keys stay claimed until then. All other sinks notice nothing.
+        """
+        replaced = {sink.name: self._make_runner(sink) for sink in sinks}
+        for name in dict.fromkeys((*replaced, *gone)):
+            retired = self._runners.pop(name, None)
+            if retired is not None:
+                self._retire(retired)
+        for name, runner in replaced.items():
+            self._runners[name] = runner
+            runner.start()
+
+    async def finish(self, sinks: Iterable[str]) -> Collection[str]:
+        """Work no more for these sinks, wait until nothing of them is in hand; returns which there were."""
+        names = set(sinks) & set(self._runners)
+        ending = [self._retire(self._runners.pop(name)) for name in names]
+        await asyncio.gather(*ending, return_exceptions=True)
+        return names
+
+    def _retire(self, runner: SinkRunner) -> "asyncio.Task[None]":
+        """Let a runner come to its end in the background; a hanging call is cut off after its timeout."""
+
+        def ended(task: "asyncio.Task[None]") -> None:
+            del self._retiring[task]
+            error = None if task.cancelled() else task.exception()
+            if isinstance(error, Exception):
+                log.warning("not stopped cleanly", error=error_message(error))
+
+        task = asyncio.create_task(runner.stop(within=runner.timeout), name="retire a sink")
+        self._retiring[task] = runner
+        task.add_done_callback(ended)
+        return task
+
+    def _all(self) -> list[SinkRunner]:
+        return [*self._runners.values(), *self._retiring.values()]
 
     def wake(self, sinks: Iterable[str] | None = None) -> None:
         """New rows are committed for these sinks (None: maybe for any); called in the event loop's thread."""
@@ -144,13 +187,11 @@ class DeliveryEngine:
     async def _keep_claims(self) -> None:
         """Renew the claims of calls that are still running."""
         while True:
-            await asyncio.sleep(self._renew_every.total_seconds())
+            shortest = min((runner.lease for runner in self._all()), default=timedelta(minutes=1))
+            pause = self._renew_every or min(shortest / RENEWALS_PER_LEASE, LONGEST_UNRENEWED)
+            await asyncio.sleep(pause.total_seconds())
             now = self._clock.now()
-            held = [
-                (claim, now + runner.lease)
-                for runner in self._runners.values()
-                for claim in runner.held_claims
-            ]
+            held = [(claim, now + runner.lease) for runner in self._all() for claim in runner.held_claims]
             try:
                 await self._db.write(partial(_renew, held))
             except StoreError as error:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import bindparam, delete, exists, func, select, update
+from sqlalchemy import bindparam, delete, exists, func, or_, select, update
 from sqlmodel import Session, col
 
 from hub.store.claims import Claim
@@ -142,6 +142,18 @@ def held_receipts(
     for receipt in receipts.scalars():
         found[receipt.key][receipt.part] = receipt
     return found
+
+
+def may_have_written(session: Session, claim: Claim) -> bool:
+    """Whether an attempt for this key may have had an effect that no receipt tells of."""
+    left_open = (*OPEN_STATES, "dead", "uncertain")
+    tried = exists().where(
+        col(DeliveryRow.sink) == claim.sink,
+        col(DeliveryRow.key) == claim.key,
+        col(DeliveryRow.state).in_(left_open),
+        or_(col(DeliveryRow.attempts) > 0, col(DeliveryRow.error_at).is_not(None)),
+    )
+    return bool(session.execute(select(tried)).scalar())
 
 
 def mark_sending(

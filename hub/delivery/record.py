@@ -29,13 +29,17 @@ STAYS = ("paused", "held")
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
-    """What the target holds for one part after a call; `receipt` None = nothing."""
+    """What the target holds for one part after a call; `receipt` None = nothing.
+
+    `wanted` is a digest of the object that was wanted, if the adapter shows it.
+    """
 
     part: str
     receipt: Receipt | None
     position: int
     epoch: int
     target: str | None
+    wanted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +77,22 @@ def record_success(
 ) -> bool:
     """The target shows what was wanted: the lead row is delivered, the older ones are covered.
 
-    Whether that closed the circuit.
+    What was wanted by a configuration that is not the newest any more has to be looked at again. Returns
+    whether the circuit was closed by it.
     """
     recovered = circuit.served(session, task.claim.sink, retry=retry, now=now)
+    outdated = is_outdated(session, task)
     _keep(session, task, attempt.parts, now)
     delivered = Outcome(
         task.lead.event_id,
         "delivered",
+        reason=task.reason,
         outcome=attempt.outcome,
         url=attempt.url,
         duration_seconds=attempt.duration.total_seconds(),
     )
-    _finish(session, task, [delivered, *covered_by(task)], now)
+    again = Outcome(task.lead.event_id, "pending", counted=False, due_at=now)
+    _finish(session, task, [again] if outdated else [delivered, *covered_by(task)], now)
     _add_attempt(session, task, attempt, now=now)
     sinks.record_success(session, task.claim.sink, at=now)
     return recovered
@@ -119,6 +127,18 @@ def record_failure(session: Session, task: Task, failed: Failed, terms: Terms, *
     if row is not None:
         _blame(session, row, task, failed.error, verdict, terms, now)
     return verdict
+
+
+def is_outdated(session: Session, task: Task) -> bool:
+    """Whether the sink works by a newer configuration than the one this task was made by.
+
+    The sink's row is locked, so that a configuration applied at this moment sees the outcome, or this
+    sees the configuration.
+    """
+    if task.revision is None:
+        return False
+    row = sinks.lock(session, task.claim.sink)
+    return row is not None and row.revision != task.revision
 
 
 def stop_for_credentials(row: SinkRow, *, reason: str, now: datetime) -> None:
@@ -201,6 +221,7 @@ def _receipt_row(task: Task, result: PartResult, receipt: Receipt, now: datetime
         detail=receipt.detail,
         data=receipt.data,
         updated_at=now,
+        wanted=result.wanted,
     )
 
 

@@ -70,6 +70,11 @@ class SinkRunner:
     def lease(self) -> timedelta:
         return self._sink.lease
 
+    @property
+    def timeout(self) -> timedelta:
+        """How long one call may take."""
+        return self._sink.timeout
+
     def wake(self) -> None:
         """Something changed: look at once instead of at the next poll."""
         self._news.set()

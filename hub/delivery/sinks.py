@@ -23,11 +23,23 @@ LoadContact = Callable[[Session, str], Contact | None]
 """The newest state of a contact in the live projection, its `position` set."""
 LoadEnvelope = Callable[[int], Awaitable[Envelope | None]]
 """The event at a position of the log, opened; raises a HubError if the log does not answer."""
+Wants = Callable[[Session, Booking | Contact, bool], bool]
+"""Whether a mirror wants this state at its target, given whether the target holds something for it."""
+
+
+def wants_everything(_: Session, __: Booking | Contact, ___: bool) -> bool:
+    """A mirror without `match`."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
 class RunningSink:
-    """One configured sink: its name in the YAML, its adapter, and how patient the hub is with it."""
+    """One configured sink: its name in the YAML, its adapter, and how patient the hub is with it.
+
+    `revision` is the configuration it was built from: once another one is applied it takes up nothing
+    more (None: it never gives way). `guard` bounds what it changes unasked in an hour (None: nothing
+    does). `first_name` is what it was called when its idempotency keys were first made.
+    """
 
     name: str
     adapter: BookingMirror[Any] | ContactMirror[Any] | Reactor[Any]
@@ -35,6 +47,10 @@ class RunningSink:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     concurrency: int = 8
     rate: Rate | None = None
+    wants: Wants = wants_everything
+    guard: int | None = None
+    revision: int | None = None
+    first_name: str | None = None
 
     @property
     def acts_once_per_event(self) -> bool:

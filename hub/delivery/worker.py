@@ -75,7 +75,11 @@ class Worker:
         self._sleep = sleep
         self._meter = Meter(lambda: sink.adapter.context.http.sent)
         self._calls = Calls(
-            sink.name, epoch=epoch, timeout=sink.timeout, sleep=sleep, begun=self._meter.called
+            sink.first_name or sink.name,
+            epoch=epoch,
+            timeout=sink.timeout,
+            sleep=sleep,
+            begun=self._meter.called,
         )
 
     async def work(self, task: Task) -> None:

@@ -15,6 +15,7 @@ from hub.projections.enqueue import DIVERGED
 from hub.projections.generations import Checkpoint
 from hub.projections.sinks import SinkRegistration, newest_rows, upcoming_or_held
 from hub.store.columns import UtcDateTime
+from hub.store.guard import WATCHED
 from hub.store.statements import insert_for, table_of
 from hub.store.tables import DeliveryRow, SinkRow, TimelineRow
 
@@ -95,7 +96,9 @@ def _keep_history_quiet(session: Session, sink: str, old: int, after: int, now: 
 def _want_again(session: Session, sink: SinkRegistration, generation: int, now: datetime) -> None:
     """One waiting row per object of a mirror that is not over or not gone, so that its target converges."""
     wanted = upcoming_or_held(sink.name, sink.kind, generation, now)
-    rows = newest_rows(sink.name, sink.kind, generation, cause=DIVERGED, wanted=wanted, now=now)
+    rows = newest_rows(
+        sink.name, sink.kind, generation, cause=DIVERGED, wanted=wanted, now=now, guard=WATCHED
+    )
     statement = insert_for(session, DeliveryRow).from_select(list(rows.selected_columns.keys()), rows)
     table, again = table_of(DeliveryRow), statement.excluded
     kept = (
@@ -108,6 +111,7 @@ def _want_again(session: Session, sink: SinkRegistration, generation: int, now: 
         "cause",
         "changed_at",
         "hold",
+        "guard",
     )
     renewed = {name: again[name] for name in kept} | {"reason": None, "finished_at": None}
     session.execute(

@@ -29,4 +29,9 @@ def current_contact(session: Session, contact_id: str) -> Contact | None:
     row = session.exec(
         select(ContactRow).where(col(ContactRow.generation) == _LIVE, ContactRow.contact_id == contact_id)
     ).one_or_none()
-    return None if row is None else Contact(**{name: getattr(row, name) for name in Contact.model_fields})
+    return None if row is None else contact_of(row)
+
+
+def contact_of(row: ContactRow) -> Contact:
+    """The contact a row shows."""
+    return Contact(**{name: getattr(row, name) for name in Contact.model_fields})

@@ -74,7 +74,7 @@ async def recover(
     feed: Feed,
     database: Database,
     rebuilder: Rebuilder,
-    registrations: Sequence[SinkRegistration],
+    sinks: Callable[[Session], Sequence[SinkRegistration]],
     *,
     reason: str,
     clock: Clock,
@@ -97,7 +97,7 @@ async def recover(
         def switch(session: Session) -> None:
             rebuilder.hold(session)
             _switch(session, live, agreed, divergence, state=state, now=clock.now())
-            settle_deliveries(session, registrations, old=live.generation, agreed=agreed, now=clock.now())
+            settle_deliveries(session, sinks(session), old=live.generation, agreed=agreed, now=clock.now())
 
         await database.write(switch)
     await set_epoch(divergence.epoch)

@@ -4,7 +4,7 @@ The row's primary key (sink, event, key) is the deduplication: an event read twi
 must not be acted on gets a row all the same, `skipped` with the reason, so that `why` can tell.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,9 +14,11 @@ from sqlmodel import Session, col
 from events import BookingCancelled, BookingEvent, ContactErased, Envelope
 from events.contact import touched_contacts
 from hub.projections.bookings import bookings_naming
+from hub.projections.matching import takes_contact
 from hub.projections.sinks import SinkRegistration
 from hub.projections.timeline import is_hidden
 from hub.store import deliveries
+from hub.store.deliveries import NOT_MATCHED, OPEN_STATES
 from hub.store.tables import DeliveryRow, TargetReceiptRow
 
 BACKFILL = "backfill"
@@ -24,6 +26,12 @@ TOO_OLD = "too_old"
 ENDED = "ended"
 DIVERGED = "diverged"
 """Why a row is skipped; `diverged` is undone when the event comes back into the log."""
+
+_MAY_HOLD = (*OPEN_STATES, "uncertain", "dead")
+"""States of rows behind which the target may hold something that no receipt tells of."""
+
+_Target = tuple[str, str]
+"""A sink and a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,47 +57,78 @@ def enqueue(
     shown = [envelope for envelope in envelopes if not is_hidden(envelope.event)]
     bookings = [subject for envelope in shown for subject in _bookings(session, envelope, generation)]
     held = _held(session, registrations, bookings)
-    rows = [
-        row
-        for registration in registrations
-        for row in _rows_of(registration, shown, bookings, held=held, now=now)
-    ]
+    rows: list[DeliveryRow] = []
+    for sink in registrations:
+        subjects = list(_subjects_of(sink, shown, bookings))
+        absent = _absent(session, sink, subjects)
+        for subject in subjects:
+            reason = _skipped_for(sink, subject, held=held, absent=absent)
+            rows.append(_row(sink, subject, reason=reason, now=now))
     _revive(session, rows)
     return deliveries.insert(session, rows)
 
 
-def _rows_of(
-    sink: SinkRegistration,
-    shown: Sequence[Envelope],
-    bookings: Sequence[_Subject],
-    *,
-    held: frozenset[tuple[str, str]],
-    now: datetime,
-) -> Iterator[DeliveryRow]:
+def _subjects_of(
+    sink: SinkRegistration, shown: Sequence[Envelope], bookings: Sequence[_Subject]
+) -> Iterator[_Subject]:
+    """What the events may change at this sink's target."""
     if sink.kind == "booking":
-        subjects: Iterator[_Subject] = iter(bookings)
+        subjects: Iterable[_Subject] = bookings
     elif sink.kind == "contact":
         subjects = (_Subject(envelope, key) for envelope in shown for key in _contacts(envelope))
     else:
         subjects = (_Subject(envelope, _own_key(envelope)) for envelope in shown)
     for subject in subjects:
-        envelope = subject.envelope
-        if envelope.position > sink.start_position and sink.acts_on(envelope.type):
-            yield _row(sink, subject, reason=_skipped_for(sink, subject, held), now=now)
+        if subject.envelope.position > sink.start_position and sink.acts_on(subject.envelope.type):
+            yield subject
 
 
-def _skipped_for(sink: SinkRegistration, subject: _Subject, held: frozenset[tuple[str, str]]) -> str | None:
+def _skipped_for(
+    sink: SinkRegistration, subject: _Subject, *, held: frozenset[_Target], absent: frozenset[str]
+) -> str | None:
     envelope = subject.envelope
-    if sink.kind == "booking":
-        return ENDED if subject.ended and (sink.name, subject.key) not in held else None
-    if sink.kind == "contact":
-        return None
+    if sink.kind != "reactor":
+        if sink.kind == "booking" and subject.ended and (sink.name, subject.key) not in held:
+            return ENDED
+        return NOT_MATCHED if subject.key in absent and not _is_taken(sink, envelope) else None
     if envelope.provenance == "backfill":
         return BACKFILL
     recorded_at = envelope.recorded_at
     if sink.max_age is not None and recorded_at and envelope.occurred_at < recorded_at - sink.max_age:
         return TOO_OLD
-    return None
+    return None if _is_taken(sink, envelope) else NOT_MATCHED
+
+
+def _is_taken(sink: SinkRegistration, envelope: Envelope) -> bool:
+    """Whether the sink takes the booking as it is after this event; what is about no booking it takes."""
+    booking = envelope.booking
+    return sink.match is None or booking is None or sink.match.takes(booking)
+
+
+def _absent(session: Session, sink: SinkRegistration, subjects: Sequence[_Subject]) -> frozenset[str]:
+    """Keys a mirror does not take and for which its target cannot hold anything: nothing is to be done.
+
+    For all others the worker decides, by the newest state. Rows are read before receipts, so that a
+    delivery which ends in between is seen in the one or in the other.
+    """
+    if sink.match is None or sink.kind == "reactor":
+        return frozenset()
+    keys = {subject.key for subject in subjects if not _is_taken(sink, subject.envelope)}
+    if not keys:
+        return frozenset()
+    rows = select(col(DeliveryRow.key)).where(
+        col(DeliveryRow.sink) == sink.name,
+        col(DeliveryRow.key).in_(keys),
+        col(DeliveryRow.state).in_(_MAY_HOLD),
+    )
+    keys -= set(session.execute(rows).scalars())
+    receipts = select(col(TargetReceiptRow.key)).where(
+        col(TargetReceiptRow.sink) == sink.name, col(TargetReceiptRow.key).in_(keys)
+    )
+    keys -= set(session.execute(receipts).scalars())
+    if sink.kind == "contact":
+        keys = {key for key in keys if not takes_contact(session, sink.match, key)}
+    return frozenset(keys)
 
 
 def _row(sink: SinkRegistration, subject: _Subject, *, reason: str | None, now: datetime) -> DeliveryRow:
@@ -139,7 +178,7 @@ def _ended(end: datetime | None, recorded_at: datetime | None) -> bool:
 
 def _held(
     session: Session, registrations: Sequence[SinkRegistration], subjects: Sequence[_Subject]
-) -> frozenset[tuple[str, str]]:
+) -> frozenset[_Target]:
     """The (sink, booking) pairs among those that have ended for which the target holds something."""
     ended = {subject.key for subject in subjects if subject.ended}
     mirrors = [sink.name for sink in registrations if sink.kind == "booking"]

@@ -27,6 +27,7 @@ from hub.projections.errors import LogMismatchError
 from hub.projections.feed import Feed
 from hub.projections.generations import Checkpoint, extend, first_generation, live_checkpoint
 from hub.projections.rebuild import Progress, Rebuilder
+from hub.projections.registered import registered
 from hub.projections.sinks import SinkRegistration
 from hub.store import installation, sinks
 from hub.store.database import Database
@@ -82,7 +83,10 @@ class Hooks:
 
 
 class Reader:
-    """Follows the log until it is cancelled; `state` and `reason` say how it fares."""
+    """Follows the log until it is cancelled; `state` and `reason` say how it fares.
+
+    Without `registrations` the sinks are those that the store knows, looked up for every batch.
+    """
 
     def __init__(
         self,
@@ -90,14 +94,14 @@ class Reader:
         database: Database,
         *,
         clock: Clock,
-        registrations: Sequence[SinkRegistration] = (),
+        registrations: Sequence[SinkRegistration] | None = None,
         hooks: Hooks | None = None,
     ) -> None:
         self._feed = feed
         self._database = database
         self._clock = clock
         self._hooks = hooks or Hooks()
-        self._registrations = tuple(registrations)
+        self._registrations = None if registrations is None else tuple(registrations)
         self._rebuilder = Rebuilder(feed, database, clock=clock)
         self._checkpoint: Checkpoint | None = None
         self._batch = BATCH
@@ -238,18 +242,22 @@ class Reader:
     def _apply(self, checkpoint: Checkpoint, envelopes: Sequence[Envelope], session: Session) -> None:
         now = self._clock.now()
         extend(session, checkpoint, envelopes, log_created=checkpoint.log_created, now=now)
-        enqueue(session, envelopes, self._registrations, generation=checkpoint.generation, now=now)
+        enqueue(session, envelopes, self._sinks(session), generation=checkpoint.generation, now=now)
         installation.note_position(session, envelopes[-1].position)
+
+    def _sinks(self, session: Session) -> Sequence[SinkRegistration]:
+        return registered(session) if self._registrations is None else self._registrations
 
     async def _load(self) -> Checkpoint:
         checkpoint, starts = await self._database.read(_where_to_go_on)
         if checkpoint is None:
             raise CheckpointMovedError("the store has no live generation")
-        # Starts move back when the log loses its end; another hub may have done that.
-        self._registrations = tuple(
-            replace(sink, start_position=starts.get(sink.name, sink.start_position))
-            for sink in self._registrations
-        )
+        if self._registrations is not None:
+            # Starts move back when the log loses its end; another hub may have done that.
+            self._registrations = tuple(
+                replace(sink, start_position=starts.get(sink.name, sink.start_position))
+                for sink in self._registrations
+            )
         self._checkpoint = checkpoint
         return checkpoint
 
@@ -260,7 +268,7 @@ class Reader:
             self._feed,
             self._database,
             self._rebuilder,
-            self._registrations,
+            self._sinks,
             reason=mismatch,
             clock=self._clock,
             on_diverged=self._hooks.on_diverged,

@@ -7,7 +7,9 @@ from typing import Any, Literal, cast
 from sqlalchemy import Boolean, ColumnElement, Integer, Select, String, literal, select
 from sqlmodel import Session, col
 
-from hub.store import checkpoints, sinks
+from hub.projections.generations import live_checkpoint
+from hub.settings.match import Match
+from hub.store import sinks
 from hub.store.columns import UtcDateTime
 from hub.store.statements import insert_for
 from hub.store.tables import AttendeeRow, BookingRow, ContactRow, DeliveryRow, TargetReceiptRow, TimelineRow
@@ -22,7 +24,7 @@ class SinkRegistration:
 
     `handles` are the event types its adapter acts on, `events` those the YAML asks for (None = all of
     them); both matter to reactors only, a mirror wants every change. Events at or before
-    `start_position` make no row.
+    `start_position` make no row. `match` says which bookings it takes (None = all of them).
     """
 
     name: str
@@ -32,6 +34,7 @@ class SinkRegistration:
     events: frozenset[str] | None = None
     grace: timedelta = timedelta(0)
     max_age: timedelta | None = None
+    match: Match | None = None
 
     def acts_on(self, event_type: str) -> bool:
         """Whether this event type makes a row."""
@@ -60,7 +63,8 @@ def register_sink(
         return sinks.see(
             session, name, type=type, start_position=known.start_position, now=now
         ).start_position
-    live = checkpoints.live(session)
+    # Under a lock: a batch of the reader is either seen whole by the rows made here, or it knows the sink.
+    live = live_checkpoint(session, lock=True)
     read = live.position if live is not None else 0
     begins_with_rows = kind != "reactor" and start != "now"
     if start == "beginning":
@@ -70,7 +74,7 @@ def register_sink(
     else:
         position = max(read, log_position)
     if begins_with_rows and live is not None:
-        wanted = None if start == "beginning" else _upcoming(kind, live.generation, now)
+        wanted = None if start == "beginning" else upcoming(kind, live.generation, now)
         start_rows = newest_rows(name, kind, live.generation, cause="start", wanted=wanted, now=now)
         insert = insert_for(session, DeliveryRow).from_select(
             list(start_rows.selected_columns.keys()), start_rows
@@ -87,6 +91,7 @@ def newest_rows(
     cause: str,
     wanted: ColumnElement[bool] | None,
     now: datetime,
+    guard: str | None = None,
 ) -> Select[Any]:
     """A query for one waiting row per key of a mirror, naming the newest event of that key."""
     model = BookingRow if kind == "booking" else ContactRow
@@ -110,6 +115,7 @@ def newest_rows(
             moment.label("created_at"),
             moment.label("changed_at"),
             literal(False, Boolean).label("hold"),
+            literal(guard, String).label("guard"),
         )
         .join(
             TimelineRow,
@@ -124,10 +130,10 @@ def upcoming_or_held(name: str, kind: SinkKind, generation: int, now: datetime) 
     """Keys that have not ended, or for which the target holds something."""
     key = col(BookingRow.booking_id) if kind == "booking" else col(ContactRow.contact_id)
     held = select(col(TargetReceiptRow.key)).where(col(TargetReceiptRow.sink) == name)
-    return _upcoming(kind, generation, now) | key.in_(held)
+    return upcoming(kind, generation, now) | key.in_(held)
 
 
-def _upcoming(kind: SinkKind, generation: int, now: datetime) -> ColumnElement[bool]:
+def upcoming(kind: SinkKind, generation: int, now: datetime) -> ColumnElement[bool]:
     """Bookings that have not ended, or the contacts that attend one of them."""
     not_ended = col(BookingRow.end) >= now
     if kind == "booking":

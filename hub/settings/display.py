@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 from adapters.config_types import format_duration
 from hub.settings.models import Settings
 from hub.settings.nodes import KeyPath, Map, Scalar, find
+from hub.settings.patterns import Condition
 
 MASK = "***"
 _IN_URL = (
@@ -54,6 +55,8 @@ def as_json(value: Any) -> Any:
         return MASK
     if isinstance(value, timedelta):
         return format_duration(value)
+    if isinstance(value, Condition):
+        return value.written
     if _is_list(value):
         return [as_json(item) for item in value]
     return without_passwords(str(value))

@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hub.settings.changes import applies_after
 from hub.settings.display import effective
 from hub.settings.instances import INSTALLED, Adapters
 from hub.settings.loader import Configuration
 from hub.settings.nodes import KeyPath, Map, Origin, Place, Scalar, dotted, find, is_null, key_place
 from hub.settings.reference import ANY_NAME, Key, all_keys
-
-AFTER_RESTART = "restart"
 
 
 class UnknownKeyError(Exception):
@@ -50,7 +49,7 @@ def explain(configuration: Configuration, key: str, *, adapters: Adapters = INST
         default=documented.default if documented else None,
         value=_value(effective(configuration.settings, configuration.root), path) if is_set else None,
         origin=_origin(configuration.root, path) if is_set else None,
-        applies=AFTER_RESTART,
+        applies=applies_after(path),
         keys=below,
     )
 

@@ -21,7 +21,8 @@ _INTRODUCTION = """\
 
 Generated from the settings models by `make generate`; edit those.
 `bookinghub config explain KEY` says the same of one key, with its value in effect and where that comes from.
-A change takes effect when the hub is started again.
+A change takes effect by `bookinghub config reload`, which tells first what it does to the targets; that of
+`hub.data_dir` and of all keys of `http`, `nats`, `store` and `logging` when the hub is started again.
 
 **Values** are the text that stands in the file; the kind of the key decides what it means, so `22:00`, `no`
 and `+49…` need no quotes. A duration is a number with `ms`, `s`, `m`, `h` or `d`; a rate is a number per `s`,

@@ -63,7 +63,25 @@ class InstanceCheck:
                 found = self._instance(role, name, entry.node)
                 if found:
                     checked[name] = found
+        if role == "sinks" and isinstance(section, Map):
+            self._former_names(section)
         return checked
+
+    def _former_names(self, section: Map) -> None:
+        """What a sink was called before has to be free by now, and to have one heir only."""
+        heirs: dict[str, str] = {}
+        for name, entry in section.entries.items():
+            node = entry.node.get("renamed_from") if isinstance(entry.node, Map) else None
+            if not isinstance(node, Scalar) or node.broken:
+                continue
+            path = ("sinks", name, "renamed_from")
+            heir = heirs.setdefault(node.text, name)
+            if not _NAME.fullmatch(node.text):
+                self._report(node.place, path, f"{shown(node)} cannot have been the name of a sink")
+            elif node.text in section.entries:
+                self._report(node.place, path, f"the sink {node.text} is still there; remove it or this key")
+            elif heir != name:
+                self._report(node.place, path, f"the sink {heir} takes over from {node.text} already")
 
     def _report(self, place: Place, path: KeyPath, message: str) -> None:
         self.problems.append(place.problem(path, message))

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, m
 
 from adapters.config_types import AddressToken, ConfigPath, Duration, empty_is_absent
 from hub.errors import Problem
+from hub.settings.match import Match
 from hub.settings.values import (
     HttpUrl,
     Listen,
@@ -186,6 +187,16 @@ class SinkEntry(Instance):
         timedelta(seconds=30), gt=timedelta(0), description="longest duration of one call"
     )
     retry: RetrySettings = Field(default_factory=RetrySettings, description="when to try again")
+    match: Match | None = Field(None, description="which bookings it takes; absent: all of them")
+    guard: int = Field(
+        20,
+        ge=0,
+        description="how many objects at the target may be changed or removed in an hour without a new "
+        "fact behind it; more are held until a person lets them go",
+    )
+    renamed_from: str | None = Field(
+        None, description="name this sink had before; its receipts and deliveries are carried over"
+    )
     config: dict[str, Any] = Field(default_factory=dict, description="the adapter's own settings")
 
 

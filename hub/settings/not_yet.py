@@ -21,7 +21,6 @@ class NotYet:
 
 
 _FALSE = frozenset(("false", "False", "FALSE"))
-_MATCH = "every sink takes every booking"
 
 NOT_YET: Mapping[KeyPath, NotYet] = {
     ("alerts",): NotYet("nobody is alerted; `bookinghub issues list` shows what needs a person"),
@@ -34,11 +33,8 @@ NOT_YET: Mapping[KeyPath, NotYet] = {
     ("sources", "*", "silence"): NotYet("silence of a source is not watched"),
     ("sources", "*", "key_expires"): NotYet("the age of keys is not watched"),
     ("sources", "*", "renamed_from"): NotYet("a source keeps its name"),
-    ("sinks", "*", "match"): NotYet(_MATCH),
     ("sinks", "*", "drift"): NotYet("targets are not compared by schedule"),
     ("sinks", "*", "hand_edits"): NotYet("edits by hand are not looked for"),
-    ("sinks", "*", "guard"): NotYet("there are no bulk changes to guard against"),
-    ("sinks", "*", "renamed_from"): NotYet("a sink keeps its name"),
 }
 
 

@@ -24,6 +24,7 @@ _KINDS = {
     "password": "secret",
     "uri": "address",
     "template": "template",
+    "patterns": "pattern, list of patterns, or `not:` before either",
 }
 _TYPES = {
     "string": "text",
@@ -33,7 +34,7 @@ _TYPES = {
     "object": "map",
     "array": "list",
 }
-_NOT_OF_THE_VALUE = frozenset(("title", "default", "description", "x-target"))
+_NOT_OF_THE_VALUE = frozenset(("title", "default", "description", "x-target", "x-access"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,8 @@ def value_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
 def kind_of(schema: Mapping[str, Any]) -> str:
     """The kind of value in words."""
     schema = value_schema(schema)
+    if schema.get("format") in _KINDS:
+        return _KINDS[schema["format"]]
     if "anyOf" in schema:
         return " or ".join(kind_of(option) for option in schema["anyOf"])
     if "enum" in schema:
@@ -113,7 +116,7 @@ def kind_of(schema: Mapping[str, Any]) -> str:
         return str(schema["const"])
     if schema.get("type") == "array" and isinstance(schema.get("items"), dict):
         return f"list of {kind_of(schema['items'])}"
-    return _KINDS.get(schema.get("format", "")) or _TYPES.get(schema.get("type", ""), "value")
+    return _TYPES.get(schema.get("type", ""), "value")
 
 
 def all_keys(adapters: Adapters = INSTALLED) -> dict[tuple[str, str], tuple[Key, ...]]:

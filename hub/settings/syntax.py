@@ -23,6 +23,7 @@ _HINTS = (
         "mapping values are not allowed",
         'a ":" cannot stand here; quote a value that holds ": ", and put the keys of one map in one column',
     ),
+    ("scanning an alias", "a text that begins with * has to stand in quotes"),
     ("quoted scalar", "this quote is never closed"),
     (
         "flow mapping",

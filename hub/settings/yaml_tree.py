@@ -177,9 +177,8 @@ class _Composer:
     def _alias(self, event: Any, path: KeyPath) -> Node:
         found = self.anchors.get(event.anchor)
         if found is None:
-            self._report(
-                self._place(event), path, f"the alias *{event.anchor} has no anchor &{event.anchor} before it"
-            )
+            message = f"the alias *{event.anchor} has no anchor &{event.anchor} before it"
+            self._report(self._place(event), path, f"{message}; a text that begins with * needs quotes")
             return Scalar(self._place(event), "", f"*{event.anchor}", null=True)
         node, nodes = found
         self._count(event, nodes)

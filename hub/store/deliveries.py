@@ -28,6 +28,9 @@ FINAL_STATES = ("delivered", "covered", "dead", "skipped")
 
 RETRIABLE_STATES = ("parked", "dead", "uncertain")
 
+NOT_MATCHED = "not_matched"
+"""The reason of a row whose booking or contact its sink does not take: skipped, or delivered as absent."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFilter:

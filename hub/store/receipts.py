@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, delete, or_, update
+from sqlalchemy import ColumnElement, delete, func, or_, update
 from sqlmodel import Session, col, select
 
 from hub.store.statements import insert_for, table_of, upsert, values_of
@@ -15,6 +15,12 @@ def get(session: Session, *, sink: str, key: str) -> dict[str, TargetReceiptRow]
         select(TargetReceiptRow).where(TargetReceiptRow.sink == sink, TargetReceiptRow.key == key)
     )
     return {row.part: row for row in rows}
+
+
+def counts(session: Session) -> dict[str, int]:
+    """For how many keys each sink's target holds something."""
+    keys = func.count(col(TargetReceiptRow.key).distinct())
+    return dict(session.exec(select(TargetReceiptRow.sink, keys).group_by(col(TargetReceiptRow.sink))).all())
 
 
 def put(session: Session, row: TargetReceiptRow) -> bool:
@@ -30,6 +36,17 @@ def put(session: Session, row: TargetReceiptRow) -> bool:
         columns.target.is_distinct_from(offered["target"]),
     )
     return bool(upsert(session, TargetReceiptRow, [values_of(row)], where=may_replace))
+
+
+def doubt(session: Session, *, sink: str, keys: Sequence[str]) -> int:
+    """A call begins whose effect may never be known: until a receipt is put, nobody knows what is there.
+
+    Without a fingerprint no adapter takes the object for unchanged. Otherwise a state that comes back
+    after a lost reply would be left as the lost call wrote it.
+    """
+    mine = (col(TargetReceiptRow.sink) == sink, col(TargetReceiptRow.key).in_(keys))
+    statement = update(TargetReceiptRow).where(*mine).values(fingerprint=None)
+    return session.exec(statement.execution_options(synchronize_session=False)).rowcount
 
 
 def delete_parts(session: Session, *, sink: str, key: str, parts: Sequence[str] | None = None) -> int:

@@ -1,6 +1,8 @@
 """What is remembered of a sink beyond its YAML: where it started, how it stands."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import or_, update
 from sqlmodel import Session, col, select
@@ -39,13 +41,9 @@ def get(session: Session, name: str) -> SinkRow | None:
 
 
 def lock(session: Session, name: str) -> SinkRow | None:
-    """One sink as it is now, unchanged by others until this transaction ends."""
-    return session.exec(
-        select(SinkRow)
-        .where(SinkRow.name == name)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    """The same, and nobody else changes it before this transaction ends."""
+    newest = select(SinkRow).where(SinkRow.name == name).with_for_update()
+    return session.exec(newest.execution_options(populate_existing=True)).one_or_none()
 
 
 def every(session: Session) -> list[SinkRow]:
@@ -72,6 +70,26 @@ def set_state(
     row.reason = reason
     row.probe_at = probe_at
     return True
+
+
+def register(session: Session, name: str, registration: Mapping[str, Any] | None) -> None:
+    """What the reader knows of the sink from now on; None = no event makes a row for it."""
+    held = None if registration is None else dict(registration)
+    session.exec(update(SinkRow).where(col(SinkRow.name) == name).values(registration=held))
+
+
+def apply(session: Session, name: str, *, applied: Mapping[str, Any]) -> int:
+    """The sink works by this configuration from now on; returns the new revision.
+
+    Whoever works by an older one takes up nothing more, and what it finishes is looked at again.
+    """
+    row = lock(session, name)
+    if row is None:
+        raise LookupError(f"no sink {name}")
+    row.applied = dict(applied)
+    row.revision += 1
+    session.flush()
+    return row.revision
 
 
 def set_target(session: Session, name: str, *, target: str | None) -> None:

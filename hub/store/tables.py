@@ -285,6 +285,10 @@ class SinkRow(Row, table=True):
     probes: int = 0
     tokens: float | None = None
     tokens_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    revision: int = 0
+    registration: dict[str, Any] | None = Field(default=None, sa_type=JsonDocument)
+    applied: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
+    first_name: str | None = None
 
 
 class DeliveryRow(Row, table=True):
@@ -299,6 +303,14 @@ class DeliveryRow(Row, table=True):
         Index(None, "sink", "key", "state", "position"),
         Index(None, "booking_id"),
         Index(None, "changed_at"),
+        Index(
+            "ix_deliveries_guard",
+            "sink",
+            "guard",
+            "state",
+            sqlite_where=text("guard IS NOT NULL"),
+            postgresql_where=text("guard IS NOT NULL"),
+        ),
     )
 
     sink: str = Field(primary_key=True)
@@ -324,6 +336,7 @@ class DeliveryRow(Row, table=True):
     hold: bool = False
     first_attempt_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     unknown_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    guard: str | None = None
 
 
 class AttemptRow(Row, table=True):
@@ -375,6 +388,7 @@ class TargetReceiptRow(Row, table=True):
     detail: str = ""
     data: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
     updated_at: datetime = Field(sa_type=UtcDateTime)
+    wanted: str | None = None
 
 
 class TokenRow(Row, table=True):
@@ -482,3 +496,25 @@ class PublishedRow(Row, table=True):
     epoch: int = 1
     position: int = Field(default=0, sa_type=Whole)
     changed_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class FormerReceiptRow(Row, table=True):
+    """What a sink left behind at a target that its configuration does not name any more."""
+
+    __tablename__ = "former_receipts"
+
+    sink: str = Field(primary_key=True)
+    target: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    part: str = Field(primary_key=True)
+    external_id: str
+    etag: str | None = None
+    fingerprint: str | None = None
+    position: int = Field(default=0, sa_type=Whole)
+    epoch: int = 1
+    url: str | None = None
+    detail: str = ""
+    data: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    wanted: str | None = None
+    left_at: datetime = Field(sa_type=UtcDateTime)

@@ -13,6 +13,7 @@ from hub.web import docs_page, feeds, health, metrics
 from hub.web.acting import API, services_of
 from hub.web.api import (
     bookings,
+    config,
     contacts,
     deliveries,
     events,
@@ -36,6 +37,7 @@ from hub.web.wire import encode
 DOOR = "/webhooks/"
 ROUTERS = (
     hub.router,
+    config.router,
     bookings.router,
     contacts.router,
     events.router,

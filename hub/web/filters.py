@@ -4,10 +4,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Text, cast, exists, or_, type_coerce
+from sqlalchemy import JSON, ColumnElement, Text, and_, cast, exists, or_, type_coerce
 from sqlmodel import Session, col, select
 
-from hub.store import checkpoints
+from hub.store import checkpoints, guard
 from hub.store.tables import (
     AttendeeRow,
     BookingRow,
@@ -18,7 +18,7 @@ from hub.store.tables import (
     TimelineRow,
 )
 from hub.web import refs
-from hub.web.selectors import Selection
+from hub.web.selectors import HELD, Selection
 
 Condition = ColumnElement[bool]
 
@@ -68,7 +68,7 @@ class Chooser:
 
     def deliveries(self) -> list[Condition]:
         """Conditions on delivery rows."""
-        chosen = self._one_of(DeliveryRow.sink, "sink") + self._one_of(DeliveryRow.state, "state")
+        chosen = self._one_of(DeliveryRow.sink, "sink") + self._of_delivery_states()
         if self.selection.any_of("event"):
             named = self.selection.any_of("event")
             ids = [refs.one_event(self.session, self.generation, ref).event_id for ref in named]
@@ -95,6 +95,14 @@ class Chooser:
             )
             chosen.append(halves)
         return chosen
+
+    def _of_delivery_states(self) -> list[Condition]:
+        """`held` among the states selects what the guard holds, beside whole states."""
+        states = self.selection.any_of("state")
+        held = and_(col(DeliveryRow.guard) == guard.HELD, col(DeliveryRow.state) == "pending")
+        if HELD not in states:
+            return self._one_of(DeliveryRow.state, "state")
+        return [or_(held, col(DeliveryRow.state).in_([state for state in states if state != HELD]))]
 
     def _one_of(self, column: Any, name: str) -> list[Condition]:
         values = self.selection.any_of(name)

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from hub.web.objects import ErrorObject, Shown
+from hub.web.objects import DeliveryObject, ErrorObject, Shown
 from hub.web.wire import Moment
 
 SinkState = Literal["running", "paused", "auth_failed", "circuit_open", "held", "starting"]
@@ -90,6 +90,28 @@ class SinkStatus(Shown):
     last_error: ErrorObject | None
 
 
+class HeldObject(Shown):
+    """What the guard keeps for a person: how many objects would change or go, and since when they wait.
+
+    `preview` names exactly these rows; `items` are the first few of them.
+    """
+
+    count: int
+    remove: int
+    change: int
+    since: Moment | None
+    preview: str
+    items: list[DeliveryObject]
+
+
+class FormerObject(Shown):
+    """Objects that stay at a target which the configuration does not name any more."""
+
+    target: str
+    count: int
+    since: Moment
+
+
 class SinkObject(SinkStatus):
     """A sink with what the hub remembers of it; `failing_since`: from then on it has served nobody.
 
@@ -110,6 +132,10 @@ class SinkObject(SinkStatus):
     failing_since: Moment | None
     address: str | None = None
     addresses: dict[str, str] | None = None
+    match: dict[str, Any] | None
+    guard: int
+    held: int
+    former: list[FormerObject]
 
 
 class SlotObject(Shown):
@@ -141,6 +167,13 @@ class PreparedObject(Shown):
     name: str
     made: list[str]
     dry_run: bool
+
+
+class ResumedSink(SinkObject):
+    """A sink after it was resumed, or as it is; `waiting` is what the guard held until then."""
+
+    dry_run: bool
+    waiting: HeldObject
 
 
 class ProjectionStatus(Shown):
@@ -218,6 +251,66 @@ class NewToken(TokenObject):
     """A token just made; `token` is shown this once."""
 
     token: str | None
+
+
+class PartPreview(Shown):
+    """The object one part would be; null where none is wanted."""
+
+    part: str
+    object: dict[str, Any] | None
+
+
+class SinkPreview(Shown):
+    """What a sink would write for a booking now; `no_match` says why it would not take it."""
+
+    sink: str
+    booking_id: str
+    target: str | None
+    no_match: str | None
+    parts: list[PartPreview]
+
+
+class Forgotten(Shown):
+    """What is known of a sink and not wanted any more: counts of rows, or of objects left behind."""
+
+    sink: str
+    dry_run: bool
+    deliveries: int
+    receipts: int
+    former: list[FormerObject]
+
+
+class ChangeObject(Shown):
+    """One key that the files set otherwise than it is in effect, secrets masked."""
+
+    key: str
+    before: Any
+    after: Any
+    applies: Literal["reload", "restart"]
+
+
+class EffectObject(Shown):
+    """What becomes of one sink; counts are bookings or contacts, `stay_behind` objects at a target."""
+
+    sink: str
+    changes: list[str]
+    enter: int
+    leave: int
+    rewrite: int
+    stay_behind: int
+    held: int
+    text: str
+
+
+class ReloadObject(Shown):
+    """What lies between the configuration in effect and its files; `preview` names the files' content."""
+
+    files: list[str]
+    changes: list[ChangeObject]
+    effects: list[EffectObject]
+    restart: list[str]
+    preview: str
+    dry_run: bool
 
 
 class ConfigObject(Shown):

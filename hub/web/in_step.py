@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlmodel import Session, col, select
 
+from hub.store.deliveries import NOT_MATCHED
+from hub.store.guard import is_held
 from hub.store.tables import DeliveryRow, SinkRow
 from hub.web.objects import InStep
 from hub.web.services import SinkKind
@@ -23,6 +25,8 @@ _FROM_ROW: Mapping[str, InStep] = {
 }
 _WORST: Sequence[InStep] = ("dead", "parked", "paused", "drifted", "pending", "in_step")
 _HALTED = ("paused", "auth_failed")
+_SAID = (DROPPED, NOT_MATCHED)
+"""Reasons of skipped rows that tell how the target stands; the others were never meant for it."""
 
 
 def in_step_of(
@@ -52,9 +56,15 @@ def judge(rows: Iterable[DeliveryRow], kind: SinkKind, *, halted: bool) -> InSte
 
     A mirror's newest row per key decides, for it wrote all that came before; a reactor owes every row.
     """
-    relevant = [row for row in rows if row.state != "skipped" or (row.reason or "").startswith(DROPPED)]
+    relevant = [row for row in rows if row.state != "skipped" or (row.reason or "").startswith(_SAID)]
     deciding = relevant if kind == "reactor" else list({row.key: row for row in relevant}.values())
-    states: set[InStep] = {_FROM_ROW[row.state] for row in deciding}
+    states = {_of_row(row) for row in deciding}
     if halted and "pending" in states:
         states.add("paused")
     return next((state for state in _WORST if state in states), "not_matched")
+
+
+def _of_row(row: DeliveryRow) -> InStep:
+    if row.reason == NOT_MATCHED and row.state in ("skipped", "delivered"):
+        return "not_matched"
+    return "paused" if is_held(row) else _FROM_ROW[row.state]

@@ -65,6 +65,22 @@ KINDS: Mapping[str, Kind] = {
         "A person paused this sink; everything for it waits ({detail})",
         "bookinghub sinks resume {object}",
     ),
+    "guard_held": Kind(
+        "critical",
+        "More at the target would change or go than the guard lets pass unasked ({detail}); it waits for "
+        "a person, what new facts ask for goes on",
+        "bookinghub sinks resume {object} --dry-run",
+    ),
+    "sink_orphaned": Kind(
+        "warning",
+        "Objects stay at a target that the configuration does not name any more ({detail})",
+        "bookinghub sinks forget {object} --dry-run",
+    ),
+    "reload_failed": Kind(
+        "critical",
+        "The configuration could not be taken over, the one before is in effect ({detail})",
+        "bookinghub config diff",
+    ),
     "source_paused": Kind(
         "warning",
         "The source is paused ({detail}); webhooks are still taken",
@@ -133,7 +149,8 @@ class Found:
 def find_issues(services: HubServices, seen: Situation) -> list[IssueObject]:
     """All issues of this moment, critical ones first, then the oldest."""
     found = [issue.shown() for part in (_of_log, _of_projections) for issue in part(services, seen)]
-    found += [issue.shown() for part in (_of_sinks, _of_door) for issue in part(services, seen)]
+    parts = (_of_sinks, _of_configuration, _of_door)
+    found += [issue.shown() for part in parts for issue in part(services, seen)]
     return sorted(
         found,
         key=lambda issue: (issue.severity != "critical", issue.since or seen.now, issue.issue_id),
@@ -166,6 +183,9 @@ def _of_sinks(services: HubServices, seen: Situation) -> Iterator[Found]:
         row = seen.house.sinks.get(name)
         if row is not None and row.state in _STOPPED:
             yield Found(_STOPPED[row.state], name, row.since, row.reason or "no reason given")
+        held = seen.house.held.get(name)
+        if held is not None:
+            yield Found("guard_held", name, held.since, _counted(held.count, "object", "objects"))
         for state, code in _STUCK.items():
             pile = seen.house.stuck.get((name, state))
             if pile is not None:
@@ -182,6 +202,23 @@ def _of_ledger(services: HubServices, seen: Situation, name: str) -> Iterator[Fo
 
 
 _STOPPED = {"auth_failed": "sink_auth_failed", "paused": "sink_paused", "circuit_open": "circuit_open"}
+
+
+def _of_configuration(services: HubServices, seen: Situation) -> Iterator[Found]:
+    problem = services.reload_problem()
+    if problem is not None:
+        yield Found("reload_failed", "configuration", problem.at, problem.message)
+    for name, row in seen.house.sinks.items():
+        if name not in services.settings.sinks:
+            count = _counted(seen.house.receipts.get(name, 0), "object", "objects")
+            yield Found("sink_orphaned", name, row.since, f"the sink is gone, {count}")
+    for name, left in seen.house.former.items():
+        if name in services.settings.sinks:
+            count = _counted(sum(one.count for one in left), "object", "objects")
+            where = ", ".join(one.target for one in left)
+            yield Found("sink_orphaned", name, min(one.since for one in left), f"{count} at {where}")
+
+
 _STUCK = {"dead": "delivery_dead", "parked": "booking_parked", "uncertain": "uncertain_delivery"}
 
 

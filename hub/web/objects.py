@@ -184,7 +184,10 @@ class ErrorObject(Shown):
 
 
 class DeliveryObject(Shown):
-    """One event for one key of one sink."""
+    """One event for one key of one sink.
+
+    `cause` says what asked for it if not the event itself; `held` that the guard keeps it for a person.
+    """
 
     sink: str
     event_id: str
@@ -201,6 +204,8 @@ class DeliveryObject(Shown):
     url: str | None
     created_at: Moment
     finished_at: Moment | None
+    cause: str | None
+    held: bool
 
 
 class AttemptObject(Shown):
@@ -261,7 +266,7 @@ class StoryEvent(EventObject):
 
 
 class StoryObject(Shown):
-    """Everything that is known of one booking, oldest first."""
+    """Everything that is known of one booking, oldest first; `no_match` says why sinks do not take it."""
 
     booking: BookingObject
     inbox: list[ReceiptObject]
@@ -269,6 +274,7 @@ class StoryObject(Shown):
     deliveries: list[DeliveryDetail]
     targets: list[TargetObject]
     pending: list[PendingObject]
+    no_match: dict[str, str]
 
 
 class ProblemObject(BaseModel):

@@ -9,6 +9,7 @@ from adapters.template_fields import reschedule_link
 from events.base import BookingEvent
 from events.envelope import Envelope
 from events.state import Booking
+from hub.store.guard import is_held
 from hub.store.tables import BookingRow, DeliveryRow, InboxRow, OperationRow, TimelineRow
 from hub.web.hub_objects import OperationObject
 from hub.web.objects import (
@@ -82,7 +83,8 @@ def receipt_object(row: InboxRow, booking_id: str | None) -> ReceiptObject:
 def delivery_data(row: DeliveryRow) -> JsonObject:
     """The members of a delivery that no column holds as they are shown."""
     return {
-        "due_at": row.due_at if row.state in _WAITING else None,
+        "due_at": row.due_at if row.state in _WAITING and not is_held(row) else None,
+        "held": is_held(row),
         "last_error": error_object(row.error_class, row.error_message, row.error_at),
     }
 

@@ -35,6 +35,8 @@ MOST = 1000
 
 BOOKING_STATES = ("active", "cancelled")
 DELIVERY_STATES = ("pending", "sending", "delivered", "covered", "parked", "dead", "uncertain", "skipped")
+HELD = "held"
+"""Selects the deliveries that wait for a person because of the guard; their state is pending."""
 RECEIPT_STATES = ("accepted", "duplicate", "ignored", "quarantined")
 OPERATION_STATES = ("running", "done", "partly", "failed", "stopped")
 

@@ -1,17 +1,21 @@
 """What the web needs of the hub; bootstrap fills it in, tests fill in less."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from starlette.types import ASGIApp
 
+from adapters.api import Sink
 from adapters.publishing import Feed
 from events.envelope import Envelope
 from hub.clock import Clock
-from hub.settings.models import Settings
+from hub.errors import HubError
+from hub.projections.effects import Effect
+from hub.settings.changes import Change
+from hub.settings.models import Settings, SinkSettings
 from hub.store.database import Database
 from hub.telemetry import Metrics
 
@@ -81,6 +85,38 @@ class Prepare(Protocol):
     async def __call__(self, name: str, *, dry_run: bool) -> Sequence[str]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What lies between the configuration in effect and its files; `preview` names the files' content."""
+
+    changes: Sequence[Change]
+    effects: Sequence[Effect]
+    preview: str
+    applied: bool
+
+
+class Reload(Protocol):
+    """Compares with the files and, unless this is a dry run, takes them over.
+
+    With `preview` only what was shown under this name is taken over, else PreviewOutdatedError. Raises
+    ConfigError if the files cannot be used; the configuration in effect then stays.
+    """
+
+    async def __call__(self, *, dry_run: bool, preview: str | None = None) -> Reloaded: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadProblem:
+    """Why the last attempt to take the files over came to nothing."""
+
+    at: datetime
+    message: str
+
+
+class PreviewOutdatedError(HubError):
+    """What was shown is not what would be done by now."""
+
+
 def _nothing() -> None:
     """Nobody has to be told."""
 
@@ -94,8 +130,9 @@ class HubServices:
     (None where no role serves it). `offline`: no hub runs, only reading and rebuilding are allowed.
     `wake_deliveries` is called after rows became due or a sink was resumed. `log_differences` and
     `reader_problem` are asked at each status, and `position_verified`: whether the reader has proven that the
-    log is the one it has read. `stopping` is set when the hub shuts down and ends the
-    streams; `stop` begins the shutdown.
+    log is the one it has read. `adapter` makes a sink's adapter, not opened, to ask what it would write;
+    whoever asked closes it. `reload` is None where no hub runs. `stopping` is set when the hub shuts down
+    and ends the streams; `stop` begins the shutdown.
     """
 
     settings: Settings
@@ -121,4 +158,7 @@ class HubServices:
     reader_problem: Callable[[], str | None] = lambda: None
     position_verified: Callable[[], bool] = lambda: True
     metrics: Metrics | None = None
+    adapter: Callable[[SinkSettings], Awaitable[Sink]] | None = None
+    reload: Reload | None = None
+    reload_problem: Callable[[], ReloadProblem | None] = lambda: None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -6,8 +6,8 @@ leaves marks behind), then waiting receipts, then marks, then the log's end, the
 projections and the sinks are.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_
@@ -19,14 +19,19 @@ from hub.store import (
     checkpoints,
     deliveries,
     dirty,
+    former,
+    guard,
     installation,
     ledger,
     operations,
+    receipts,
     sinks,
     sources,
     unconfirmed,
 )
 from hub.store.deliveries import Lag
+from hub.store.former import LeftBehind
+from hub.store.guard import Held
 from hub.store.ledger import Conflicts
 from hub.store.tables import (
     CheckpointRow,
@@ -76,6 +81,9 @@ class House:
     out_of_step: Mapping[str, int]
     stuck: Mapping[tuple[str, str], Pile]
     conflicts: Mapping[str, Conflicts]
+    held: Mapping[str, Held] = field(default_factory=dict)
+    former: Mapping[str, Sequence[LeftBehind]] = field(default_factory=dict)
+    receipts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +185,9 @@ def _read_house(session: Session, counts: FactCounts, now: datetime) -> House:
         out_of_step=_out_of_step(session),
         stuck=_stuck(session),
         conflicts=ledger.conflicts(session, now=now),
+        held=guard.held(session),
+        former=former.counts(session),
+        receipts=receipts.counts(session),
     )
 
 

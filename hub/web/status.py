@@ -78,7 +78,7 @@ def sink_status(services: HubServices, seen: Situation, name: str) -> SinkStatus
     oldest = seen.now - lag.since if lag and lag.since else timedelta(0)
     return SinkStatus(
         type=services.settings.sinks[name].type,
-        state=_state(row),
+        state=_state(row, held=name in seen.house.held),
         wait_until=row.wait_until if row and row.wait_until and row.wait_until > seen.now else None,
         probe_at=row.probe_at if row else None,
         lag_events=None if seen.unread is None else rows + seen.unread,
@@ -118,9 +118,11 @@ def _log(services: HubServices, seen: Situation) -> LogStatus:
     )
 
 
-def _state(row: SinkRow | None) -> SinkState:
+def _state(row: SinkRow | None, *, held: bool) -> SinkState:
     if row is None:
         return "starting"
+    if held and row.state == "running":
+        return "held"
     return next((state for state in get_args(SinkState) if state == row.state), "starting")
 
 

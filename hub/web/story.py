@@ -9,7 +9,9 @@ from sqlmodel import Session, col, select
 from events.envelope import Envelope
 from events.state import Booking
 from hub.errors import LogError
+from hub.settings.models import Settings
 from hub.store import attempts, checkpoints, deliveries
+from hub.store.guard import is_held
 from hub.store.tables import (
     AttemptRow,
     DeliveryRow,
@@ -50,6 +52,16 @@ class Rows:
     marks: Sequence[DirtyRow]
     hints: Sequence[UnconfirmedRow]
 
+    def no_match(self, settings: Settings) -> dict[str, str]:
+        """Why sinks do not take the booking, in words; told from what it is now, for it may name a guest."""
+        told = {}
+        for sink, state in self.in_step.items():
+            match = settings.sinks[sink].match
+            found = match.mismatch(self.booking) if match and state == "not_matched" else None
+            if found is not None:
+                told[sink] = found.told(sink)
+        return told
+
 
 async def tell(services: HubServices, ref: str) -> StoryObject:
     """Everything known of the booking a REF means; without an answer of the log, events lack their data."""
@@ -59,7 +71,7 @@ async def tell(services: HubServices, ref: str) -> StoryObject:
         envelopes = await read_envelopes(services, [event.position for event in rows.events])
     except LogError:
         envelopes = {}
-    return compose(rows, envelopes)
+    return compose(rows, envelopes, no_match=rows.no_match(services.settings))
 
 
 async def read_envelopes(services: HubServices, positions: Sequence[int]) -> dict[int, Envelope]:
@@ -133,7 +145,7 @@ def read_rows(session: Session, ref: str, kinds: Mapping[str, SinkKind]) -> Rows
     )
 
 
-def compose(rows: Rows, envelopes: Mapping[int, Envelope]) -> StoryObject:
+def compose(rows: Rows, envelopes: Mapping[int, Envelope], *, no_match: Mapping[str, str]) -> StoryObject:
     """The story as one object; pure."""
     tries: dict[tuple[str, str, str], list[AttemptObject]] = {}
     for attempt in rows.attempts:
@@ -155,6 +167,7 @@ def compose(rows: Rows, envelopes: Mapping[int, Envelope]) -> StoryObject:
         ],
         targets=[shown(TargetObject, row) for row in rows.targets],
         pending=_pending(rows),
+        no_match=dict(no_match),
     )
 
 
@@ -182,8 +195,8 @@ def _pending(rows: Rows) -> list[PendingObject]:
                     kind="delivery",
                     object=row.sink,
                     state=row.state,
-                    due_at=row.due_at if row.state == "pending" else None,
-                    detail=row.error_message,
+                    due_at=row.due_at if row.state == "pending" and not is_held(row) else None,
+                    detail=f"held: bookinghub sinks resume {row.sink}" if is_held(row) else row.error_message,
                 )
             )
     return found

@@ -57,7 +57,7 @@ def test_the_story_of_a_booking_is_told(hub: Hub) -> None:
     for part in ("BookingCreated", "BookingRescheduled", "BookingCancelled", "duplicate"):
         assert part in told
     story = json.loads(hub.cli("why", "6f1c2d", "--json").stdout)
-    assert set(story) == {"booking", "inbox", "events", "deliveries", "targets", "pending"}
+    assert set(story) == {"booking", "inbox", "events", "deliveries", "targets", "pending", "no_match"}
     assert story["booking"]["status"] == "cancelled"
     assert story["pending"] == []
 

@@ -37,7 +37,7 @@ from hub.web.objects import AttemptObject, DeliveryDetail, DeliveryObject, Deliv
 from hub.web.paging import read_page, respond
 from hub.web.present import delivery_data, delivery_object, dumped, shown
 from hub.web.problems import ProblemError, invalid, not_found
-from hub.web.selectors import DELIVERY_STATES, Selection
+from hub.web.selectors import DELIVERY_STATES, HELD, Selection
 from hub.web.services import HubServices
 
 SELECTORS = (
@@ -81,7 +81,7 @@ class Asked:
 async def list_deliveries(request: Request) -> Response:
     """Delivery rows, the last changed first."""
     services = services_of(request)
-    selection = read_selection(request, services, SELECTORS, DELIVERY_STATES)
+    selection = read_selection(request, services, SELECTORS, (*DELIVERY_STATES, HELD))
     page = await services.database.read(
         lambda session: read_page(
             session,
@@ -131,7 +131,7 @@ async def retry_deliveries(request: Request) -> Response:
 async def drop_deliveries(request: Request) -> Response:
     """Give rows up: they become `skipped` with a reason, and are never tried again by themselves."""
     services = services_of(request)
-    asked = await _read(request, services, DROPPABLE, RETRIABLE_STATES)
+    asked = await _read(request, services, (*DROPPABLE, HELD), RETRIABLE_STATES)
     by, now = f"{DROPPED} by {caller_of(request).name}", services.clock.now()
     why = f"{by}: {asked.reason}" if asked.reason else by
     return await _act(

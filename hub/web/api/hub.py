@@ -1,4 +1,4 @@
-"""The hub as a whole: its status, its configuration, its end."""
+"""The hub as a whole: its status, its end."""
 
 import os
 
@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from hub.web.acting import SCOPE, HubRoute, services_of
 from hub.web.asking import answer, gives, read_object, refuse_rest, take_flag
-from hub.web.hub_objects import Begun, ConfigObject, StatusObject
+from hub.web.hub_objects import Begun, StatusObject
 from hub.web.problems import ProblemError
 from hub.web.seeing import look
 from hub.web.status import status_of
@@ -20,12 +20,6 @@ router = APIRouter(route_class=HubRoute, tags=["hub"])
 async def show_status(request: Request) -> Response:
     """Whether everything answered so far is done; zeros everywhere mean that it is."""
     return answer(status_of(services_of(request), await look(request)))
-
-
-@router.get("/config", responses=gives(ConfigObject))
-async def show_config(request: Request) -> Response:
-    """The effective configuration, secrets masked."""
-    return answer({"config": dict(services_of(request).masked_config())})
 
 
 @router.post("/stop", status_code=202, responses=gives(Begun, 202), openapi_extra={SCOPE: "admin"})

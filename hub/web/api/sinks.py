@@ -1,13 +1,18 @@
-"""Sinks: how they stand and what they plan, pausing and resuming them, preparing their targets."""
+"""Sinks: how they stand, what they plan and would write, pausing, resuming, preparing, forgetting them."""
+
+from functools import partial
 
 from fastapi import APIRouter
+from sqlmodel import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
 from adapters.errors import AdapterError, TransientError
 from hub.delivery import operations
-from hub.web import feeds, schedule
-from hub.web.acting import HubRoute, caller_of, not_possible, services_of
+from hub.store import checkpoints, guard
+from hub.store.tables import BookingRow
+from hub.web import feeds, refs, schedule
+from hub.web.acting import SCOPE, HubRoute, caller_of, not_possible, services_of
 from hub.web.asking import (
     Listed,
     answer,
@@ -17,8 +22,21 @@ from hub.web.asking import (
     take_flag,
     take_text,
 )
-from hub.web.hub_objects import PreparedObject, SinkObject, SlotObject
-from hub.web.problems import ProblemError, not_found
+from hub.web.forgetting import forget, what_is_forgotten
+from hub.web.held import held_object, rows_to_let_go
+from hub.web.hub_objects import (
+    Forgotten,
+    FormerObject,
+    HeldObject,
+    PreparedObject,
+    ResumedSink,
+    SinkObject,
+    SinkPreview,
+    SlotObject,
+)
+from hub.web.present import booking_of
+from hub.web.previewing import preview_of
+from hub.web.problems import ProblemError, invalid, not_found
 from hub.web.seeing import look, respond_whole
 from hub.web.services import HubServices
 from hub.web.situation import Situation
@@ -74,19 +92,67 @@ async def pause_sink(request: Request, name: str) -> Response:
     return _answer(_shown(services, await look(request), name), dry_run)
 
 
-@router.post("/sinks/{name}/resume", responses=gives(SinkObject))
+@router.post("/sinks/{name}/resume", responses=gives(ResumedSink))
 async def resume_sink(request: Request, name: str) -> Response:
-    """Call the target again, whether a person, refused credentials, an outage or a told wait stopped it."""
+    """Call the target again: whether a person, refused credentials, an outage or a told wait stopped it.
+
+    `waiting` is what the guard holds; only with its `preview` that is let go, and exactly that.
+    """
     services = services_of(request)
     _known(services, name)
     body = await read_object(request)
-    dry_run = take_flag(body, "dry_run")
+    dry_run, preview = take_flag(body, "dry_run"), take_text(body, "preview")
     refuse_rest(body)
+    settings, kind, now = services.settings.sinks[name], services.sink_kinds.get(name), services.clock.now()
+
+    def resume(session: Session) -> HeldObject:
+        rows = rows_to_let_go(session, name, preview)
+        waiting = held_object(session, settings, kind)
+        if not dry_run:
+            operations.resume_sink(session, name, now=now)
+            guard.let_go(session, rows if preview is not None else (), now=now)
+        return waiting
+
+    waiting = await (services.database.read if dry_run else services.database.write)(resume)
     if not dry_run:
-        now = services.clock.now()
-        await services.database.write(lambda session: operations.resume_sink(session, name, now=now))
         services.wake_deliveries()
-    return _answer(_shown(services, await look(request), name), dry_run)
+    sink = _shown(services, await look(request), name)
+    return answer(ResumedSink(**sink.model_dump(), dry_run=dry_run, waiting=waiting))
+
+
+@router.get("/sinks/{name}/preview", responses=gives(SinkPreview))
+async def preview_sink(request: Request, name: str) -> Response:
+    """The objects a sink would write for a booking as it is now; `?booking=` names it. Calls nobody."""
+    services = services_of(request)
+    _known(services, name)
+    refs_given = request.query_params.multi_items()
+    if [key for key, _ in refs_given] != ["booking"]:
+        raise invalid("/booking", "say which booking, once: ?booking=REF")
+    row = await services.database.read(lambda session: _booking(session, refs_given[0][1]))
+    return answer(await preview_of(services, services.settings.sinks[name], booking_of(row)))
+
+
+@router.post("/sinks/{name}/forget", responses=gives(Forgotten), openapi_extra={SCOPE: "admin"})
+async def forget_sink(request: Request, name: str) -> Response:
+    """Forget a sink that left the configuration, or what a sink left behind at a former target.
+
+    Objects stay where they are; nobody knows of them any more. `confirm` repeats the name.
+    """
+    services = services_of(request)
+    body = await read_object(request)
+    dry_run, confirmed = take_flag(body, "dry_run"), take_text(body, "confirm")
+    refuse_rest(body)
+    shown = await services.database.read(partial(what_is_forgotten, services, name, dry_run=dry_run))
+    if not dry_run:
+        if confirmed != name:
+            raise invalid("/confirm", f"what is forgotten cannot be found again; confirm with {name}")
+        await forget(services, name)
+    return answer(shown)
+
+
+def _booking(session: Session, ref: str) -> BookingRow:
+    live = checkpoints.live(session)
+    return refs.one_booking(session, live.generation if live else 0, ref)
 
 
 @router.post("/sinks/{name}/prepare", responses=gives(PreparedObject))
@@ -125,7 +191,7 @@ def _known(services: HubServices, name: str) -> None:
 def _shown(services: HubServices, seen: Situation, name: str) -> SinkObject:
     settings = services.settings.sinks[name]
     row = seen.house.sinks.get(name)
-    status = sink_status(services, seen, name)
+    status, held = sink_status(services, seen, name), seen.house.held.get(name)
     return SinkObject.model_validate(
         status.model_dump(by_alias=True)
         | {
@@ -141,5 +207,12 @@ def _shown(services: HubServices, seen: Situation, name: str) -> SinkObject:
             "rate": str(settings.rate) if settings.rate else None,
             "concurrency": settings.concurrency,
             "failing_since": row.failing_since if row else None,
+            "match": settings.match.written if settings.match else None,
+            "guard": settings.guard,
+            "held": held.count if held else 0,
+            "former": [
+                FormerObject(target=one.target, count=one.count, since=one.since)
+                for one in seen.house.former.get(name, ())
+            ],
         }
     )

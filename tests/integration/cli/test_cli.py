@@ -288,7 +288,7 @@ def test_why_says_what_is_pending(hub: World) -> None:
     assert "Pending: crm pending, due" in ran.out
     assert "Nothing pending" not in ran.out
     assert set(bookinghub("why", "b1", "--json").json) == {
-        "booking", "inbox", "events", "deliveries", "targets", "pending",
+        "booking", "inbox", "events", "deliveries", "targets", "pending", "no_match",
     }  # fmt: skip
 
 

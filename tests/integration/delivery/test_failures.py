@@ -69,6 +69,39 @@ async def self_counted(world: World, attempts: int) -> None:
     await eventually(holds)
 
 
+class RememberingMirror(CalendarMirror):
+    """Leaves alone what its receipt says is there already, as real adapters do."""
+
+    async def sync(self, booking: Booking | None, part: str, receipt: Receipt | None) -> Receipt | None:
+        wanted = booking.start.isoformat() if booking else None
+        if receipt is not None and receipt.fingerprint == wanted:
+            return receipt.model_copy(update={"detail": "unchanged"})
+        made = await super().sync(booking, part, receipt)
+        return made and made.model_copy(update={"fingerprint": wanted})
+
+
+async def test_a_state_that_comes_back_after_a_lost_reply_is_written(
+    world: World, calendar: Calendar
+) -> None:
+    await world.engine(RunningSink(SINK, RememberingMirror(calendar, world.context(SINK)))).start()
+    await world.see("b1")
+    await world.settled(SINK)
+    (before,) = calendar.entries.values()
+    calendar.faults.fail_next("b1", "lost_reply", "lost_reply", "lost_reply")
+    await world.see("b1", **later(1))
+
+    async def has_failed() -> bool:
+        return "retry" in [attempt.outcome for attempt in await world.attempts(SINK)]
+
+    await eventually(has_failed)
+    (moved,) = calendar.entries.values()
+    assert moved.start != before.start
+    await world.see("b1")
+    await world.settled(SINK)
+    (after,) = calendar.entries.values()
+    assert after.start == before.start
+
+
 async def test_newer_fact_wakes_a_parked_key(world: World, calendar: Calendar) -> None:
     calendar.faults.always("b1", "transient")
     await world.engine(running(world, calendar, retry=RetryPolicy(attempts=1))).start()

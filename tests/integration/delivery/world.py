@@ -16,10 +16,14 @@ from events.state import Cancel, Host
 from hub.clock import ManualClock
 from hub.delivery import DeliveryEngine, RetryPolicy, RunningSink
 from hub.projections import PROJECTIONS
+from hub.projections.applying import Applied, apply
 from hub.projections.base import apply_all
 from hub.projections.current import current_booking, current_contact
 from hub.projections.enqueue import enqueue
+from hub.projections.registered import registered
 from hub.projections.sinks import SinkKind, SinkRegistration
+from hub.projections.wanted_sinks import WantedSink
+from hub.settings.match import Match
 from hub.store import checkpoints, receipts, sinks
 from hub.store.database import Database
 from hub.store.tables import (
@@ -70,12 +74,24 @@ class World:
     def context(self, name: str) -> AdapterContext:
         return AdapterContext(instance=name, installation_id="i1", clock=self.clock.now)
 
-    def register(self, name: str, kind: SinkKind, *, grace: timedelta = GRACE) -> None:
+    def register(
+        self, name: str, kind: SinkKind, *, grace: timedelta = GRACE, match: Match | None = None
+    ) -> None:
         """The reader knows this sink from position 0 on."""
-        self.registrations.append(SinkRegistration(name=name, kind=kind, grace=grace))
+        self.registrations.append(SinkRegistration(name=name, kind=kind, grace=grace, match=match))
         self.db.write_now(
             lambda session: sinks.see(session, name, type="fake", start_position=0, now=self.clock.now())
         )
+
+    async def apply(self, *wanted: WantedSink) -> Applied:
+        """The store works by this configuration from now on, and so does the reader."""
+
+        def work(session: Session) -> Applied:
+            applied = apply(session, wanted, log_position=len(self.log), now=self.clock.now())
+            self.registrations = list(registered(session))
+            return applied
+
+        return await self.db.write(work)
 
     def engine(self, *running: RunningSink, db: Database | None = None, **options: Any) -> DeliveryEngine:
         """A process that delivers; `stop_all` ends it."""

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event, text
 
 from hub.projections.current import current_booking, current_contact
-from hub.store import claims, deliveries, dirty, inbox, ledger, recalls
+from hub.store import claims, deliveries, dirty, guard, inbox, ledger, recalls
 from hub.store.claims import Outcome
 from hub.store.database import Database
 from tests.integration.store.rows import MINUTE, NOW, delivery
@@ -27,6 +27,10 @@ SEARCHES = {
         session, deliveries.DeliveryFilter(sink="x", key="b"), now=NOW
     ),
     "newest deliveries": lambda session: deliveries.listing(session, deliveries.DeliveryFilter()),
+    "what the guard holds": lambda session: guard.held(session),
+    "what the guard holds of a sink": lambda session: guard.held_rows(session, "calendar"),
+    "what the guard let pass": lambda session: guard.used(session, "calendar", now=NOW),
+    "what the guard watches": lambda session: guard.under_way(session, "calendar"),
     "dirty bookings": lambda session: dirty.due(session, now=NOW, limit=10),
     "marks of a booking": lambda session: dirty.receipts_of(session, "meetergo", "b"),
     "known digests": lambda session: inbox.known_digests(session, ["x"], now=NOW),

@@ -18,7 +18,17 @@ from tests.integration.web.world import KINDS as SINKS
 from tests.integration.web.world import NOW, TOKEN, World, keys, on_both_databases
 
 DELIVERY_KEYS = keys("sink event_id key position state attempts due_at last_error")
-ADDED_TO_DELIVERY = {"booking_id", "event_type", "reason", "outcome", "url", "created_at", "finished_at"}
+ADDED_TO_DELIVERY = {
+    "booking_id",
+    "event_type",
+    "reason",
+    "outcome",
+    "url",
+    "created_at",
+    "finished_at",
+    "cause",
+    "held",
+}
 
 
 def settle(world: World, state: str = "delivered", **where: str) -> None:

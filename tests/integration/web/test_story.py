@@ -79,7 +79,7 @@ async def test_story_has_every_part(world: World) -> None:
     world.change(fill)
     answer = await world.client("read").get("/api/v1/bookings/b1/story")
     story = answer.json()
-    assert set(story) == {"booking", "inbox", "events", "deliveries", "targets", "pending"}
+    assert set(story) == {"booking", "inbox", "events", "deliveries", "targets", "pending", "no_match"}
     assert [item["receipt_id"] for item in story["inbox"]] == ["r_8f2a0001", "r_90c10002"]
     assert set(story["inbox"][0]) == RECEIPT_KEYS | {"provider_id", "kind"}
     assert [event["type"] for event in story["events"]] == ["BookingCreated", "BookingRescheduled"]

@@ -119,9 +119,9 @@ def test_explain_answers_for_people_and_programs(sound: str) -> None:
     assert result.exit_code == 0
     assert result.stdout.startswith("hub.timezone\n  time zone (IANA)")
     assert f"  origin    {sound}:1\n" in result.stdout
-    assert "  applies   after a restart\n" in result.stdout
+    assert "  applies   after a reload\n" in result.stdout
     found = json.loads(run("explain", "hub.timezone", "--json", "--config", sound).stdout)
-    assert (found["value"], found["default"], found["applies"]) == ("Europe/Berlin", "UTC", "restart")
+    assert (found["value"], found["default"], found["applies"]) == ("Europe/Berlin", "UTC", "reload")
 
 
 def test_explain_of_an_unknown_key_is_a_usage_error(sound: str) -> None:

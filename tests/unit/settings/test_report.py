@@ -56,7 +56,7 @@ sinks:
   wall:
     type: board
     grace: 5
-    match: {host: x}
+    hand_edits: revert
     config:
       board: main
       texts: {title: {title}: {notes}}
@@ -72,7 +72,7 @@ sinks:
         (6, "${ABSENT} is not set"),
         (7, "duplicate key"),
         (11, '"5" is not a duration'),
-        (12, "not yet available: every sink ta"),
+        (12, "not yet available: edits by hand"),
         (15, "a template has to stand in quote"),
         (17, '"bord" is not an installed adapt'),
     ]

@@ -268,6 +268,7 @@ def upgrade() -> None:
         sa.Column("hold", FLAG, nullable=False),
         sa.Column("first_attempt_at", MOMENT, nullable=True),
         sa.Column("unknown_since", MOMENT, nullable=True),
+        sa.Column("guard", TEXT, nullable=True),
         sa.PrimaryKeyConstraint("sink", "event_id", "key", name="pk_deliveries"),
     )
     op.create_index("ix_deliveries_booking_id", "deliveries", ["booking_id"])
@@ -275,6 +276,13 @@ def upgrade() -> None:
     op.create_index("ix_deliveries_due", "deliveries", ["sink", "state", "due_at", "position", "key"])
     op.create_index(
         "ix_deliveries_sink_key_state_position", "deliveries", ["sink", "key", "state", "position"]
+    )
+    op.create_index(
+        "ix_deliveries_guard",
+        "deliveries",
+        ["sink", "guard", "state"],
+        sqlite_where=sa.text("guard IS NOT NULL"),
+        postgresql_where=sa.text("guard IS NOT NULL"),
     )
     op.create_table(
         "dirty",
@@ -391,6 +399,10 @@ def upgrade() -> None:
         sa.Column("probes", NUMBER, nullable=False),
         sa.Column("tokens", sa.Float(), nullable=True),
         sa.Column("tokens_at", MOMENT, nullable=True),
+        sa.Column("revision", NUMBER, nullable=False),
+        sa.Column("registration", DOCUMENT, nullable=True),
+        sa.Column("applied", DOCUMENT, nullable=False),
+        sa.Column("first_name", TEXT, nullable=True),
         sa.PrimaryKeyConstraint("name", name="pk_sinks"),
     )
     op.create_table(
@@ -418,6 +430,7 @@ def upgrade() -> None:
         sa.Column("detail", TEXT, nullable=False),
         sa.Column("data", DOCUMENT, nullable=False),
         sa.Column("updated_at", MOMENT, nullable=False),
+        sa.Column("wanted", TEXT, nullable=True),
         sa.PrimaryKeyConstraint("sink", "key", "part", name="pk_target_receipts"),
     )
     op.create_table(
@@ -504,6 +517,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sink", "key", "part", name="pk_published"),
     )
     op.create_index("ix_published_sink_ends_at", "published", ["sink", "ends_at"])
+    op.create_table(
+        "former_receipts",
+        sa.Column("sink", TEXT, nullable=False),
+        sa.Column("target", TEXT, nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("part", TEXT, nullable=False),
+        sa.Column("external_id", TEXT, nullable=False),
+        sa.Column("etag", TEXT, nullable=True),
+        sa.Column("fingerprint", TEXT, nullable=True),
+        sa.Column("position", WHOLE, nullable=False),
+        sa.Column("epoch", NUMBER, nullable=False),
+        sa.Column("url", TEXT, nullable=True),
+        sa.Column("detail", TEXT, nullable=False),
+        sa.Column("data", DOCUMENT, nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.Column("wanted", TEXT, nullable=True),
+        sa.Column("left_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("sink", "target", "key", "part", name="pk_former_receipts"),
+    )
     if op.get_context().dialect.name == "postgresql":
         # A role that may not create schemas needs only that an administrator has made this one.
         if op.get_bind().scalar(sa.text("SELECT to_regnamespace('bookinghub')")) is None:
