@@ -42,7 +42,7 @@ from hub.store import installation
 from hub.store.database import Database
 from hub.store.ledger import StoreLedger
 from hub.store.migrate import migrate
-from hub.store.published import StoredPublication
+from hub.store.published import StorePublication
 from hub.store.statements import insert_new
 from hub.store.tables import InstallationRow
 
@@ -240,7 +240,7 @@ def build_adapter(
         log=_adapter_log(entry.name),
         http=HttpClient(timeout=entry.timeout, clock=base.clock.now),
         ledger=StoreLedger(base.database, entry.name, clock=base.clock),
-        publication=StoredPublication(base.database, entry.name),
+        publication=StorePublication(base.database, entry.name),
     )
     return sink_class(entry)(entry.config, context)
 

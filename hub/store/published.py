@@ -28,7 +28,7 @@ class Page:
     changed_at: datetime | None
 
 
-class StoredPublication:
+class StorePublication:
     """The documents of one sink, as its adapter sees them."""
 
     def __init__(self, database: Database, sink: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from adapters.publishing import Document, MemoryPublication, Publication
 from hub.store.database import Database
 from hub.store.migrate import migrate
-from hub.store.published import StoredPublication
+from hub.store.published import StorePublication
 from tests.postgres import fresh_database
 
 NOON = datetime(2026, 10, 20, 12, 0, tzinfo=UTC)
@@ -41,10 +41,10 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[
     elif request.param == "sqlite":
         with closing(Database.open(f"sqlite:///{tmp_path / 'hub.db'}")) as database:
             migrate(database)
-            yield lambda sink: StoredPublication(database, sink)
+            yield lambda sink: StorePublication(database, sink)
     else:
         with fresh_database() as url, closing(Database.open(url)) as database:
-            yield lambda sink: StoredPublication(database, sink)
+            yield lambda sink: StorePublication(database, sink)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from events import ContactErased, Envelope
 from events.ids import event_id
 from hub.delivery import RunningSink
 from hub.store import published
-from hub.store.published import StoredPublication
+from hub.store.published import StorePublication
 from tests.factories import attendee
 from tests.integration.delivery.world import GRACE, World, later
 
@@ -25,7 +25,7 @@ GUEST = attendee("a1", name="Quendolin Grün", email="quendolin@kunde.example")
 @pytest.fixture
 def running(world: World) -> RunningSink:
     world.register(SINK, "booking")
-    context = replace(world.context(SINK), publication=StoredPublication(world.db, SINK))
+    context = replace(world.context(SINK), publication=StorePublication(world.db, SINK))
     return RunningSink(SINK, IcsFeedSink(CONFIG, context))
 
 
@@ -79,7 +79,7 @@ async def test_a_forgotten_person_vanishes_from_the_feed_and_from_what_is_stored
     )
     await world.append([envelope])
     await world.settled(SINK)
-    (document,) = await StoredPublication(world.db, SINK).every()
+    (document,) = await StorePublication(world.db, SINK).every()
     assert "Person a2" in str(document)
     for said in ("Quendolin", "quendolin@", "parkt im Hof"):
         assert said not in str(document)
@@ -91,11 +91,11 @@ async def test_a_process_that_starts_again_publishes_nothing_twice(
     await world.engine(running).start()
     await world.see("b1", attendees=(GUEST,))
     await world.settled(SINK)
-    before = await StoredPublication(world.db, SINK).every()
+    before = await StorePublication(world.db, SINK).every()
     await world.stop_all()
     await world.see("b1", attendees=(GUEST,), metadata={"seen": "again"})
     await world.engine(running).start()
     await world.settled(SINK)
-    after = await StoredPublication(world.db, SINK).every()
+    after = await StorePublication(world.db, SINK).every()
     assert [document.content for document in after] == [document.content for document in before]
     assert after[0].position > before[0].position

@@ -8,7 +8,7 @@ import pytest
 from adapters.errors import TransientError
 from adapters.publishing import Document
 from hub.store import published
-from hub.store.published import StoredPublication
+from hub.store.published import StorePublication
 from tests.integration.store.rows import NOW
 
 DAY = timedelta(days=1)
@@ -89,7 +89,7 @@ def test_withdrawn_documents_stay_out_of_every_feed(database):
 
 
 async def test_a_store_that_is_away_is_a_failure_that_passes(database):
-    publication = StoredPublication(database, "feed")
+    publication = StorePublication(database, "feed")
     database.close()
     with pytest.raises(TransientError, match="store"):
         await publication.publish(document("a"))

@@ -17,7 +17,7 @@ from adapters.publishing import Feed, audience_token
 from adapters.testing import sample_booking
 from events import Booking
 from events.state import Host
-from hub.store.published import StoredPublication
+from hub.store.published import StorePublication
 from hub.web.app import build_webhook_app
 from tests.integration.web.test_api import check_problem
 from tests.integration.web.world import NOW, World, on_both_databases
@@ -42,7 +42,7 @@ class Served:
             installation_id="installation",
             clock=self.world.clock.now,
             timezone="Europe/Berlin",
-            publication=StoredPublication(world.database, SINK),
+            publication=StorePublication(world.database, SINK),
         )
         self.sink = IcsFeedSink(CONFIG, context)
 
