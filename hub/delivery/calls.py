@@ -131,8 +131,11 @@ class Calls:
         for part in (*wanted, *(part for part in held if part not in wanted)):
             await save(progress.take_unsaved())
             of_part = state if part in wanted else None
+            given = held.get(part)
+            if given is None and of_part is not None:
+                given = await self._announced(mirror, of_part, part, save)
             try:
-                receipt = await self._sync_part(mirror, of_part, part, held.get(part))
+                receipt = await self._sync_part(mirror, of_part, part, given)
             except PermanentError as error:
                 refused = refused or error
                 continue
@@ -144,6 +147,21 @@ class Calls:
         if refused is not None:
             raise refused
         return reached
+
+    async def _announced(
+        self,
+        mirror: BookingMirror[Any] | ContactMirror[Any],
+        state: Booking | Contact,
+        part: str,
+        save: SavePart,
+    ) -> Receipt | None:
+        """Where the object of a new part will be, stored before anything is there; see `intended`."""
+        if not (isinstance(mirror, BookingMirror) and isinstance(state, Booking)):
+            return None
+        receipt = mirror.intended(state, part)
+        if receipt is not None:
+            await save((PartResult(part, receipt, 0, self._epoch, mirror.target()),))
+        return receipt
 
     async def _sync_part(
         self,

@@ -177,6 +177,12 @@ class CalendarMirror(BookingMirror[NoConfig]):
     def parts(self, booking: Booking) -> tuple[str, ...]:
         return tuple(host.id for host in booking.hosts) if self.per_host else ("",)
 
+    def intended(self, booking: Booking, part: str) -> Receipt | None:
+        if not self.per_host or booking.status == "cancelled":
+            return None
+        entry_id = f"{self.named_target}/{booking.booking_id}/{part}"
+        return Receipt(external_id=entry_id, detail="intended", data={"booking_id": booking.booking_id})
+
     async def sync(self, booking: Booking | None, part: str, receipt: Receipt | None) -> Receipt | None:
         key = booking.booking_id if booking else str(receipt and receipt.data["booking_id"])
         try:

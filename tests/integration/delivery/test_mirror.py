@@ -107,7 +107,8 @@ async def test_refused_part_does_not_keep_the_others_from_theirs(world: World, c
     await world.see("b1", hosts=hosts("anna", "bert"))
     await world.become(SINK, "dead")
     assert set(calendar.entries) == {"calendar-1/b1/bert"}
-    assert [receipt.part for receipt in await world.receipts(SINK)] == ["bert"]
+    kept = {receipt.part: receipt.detail for receipt in await world.receipts(SINK)}
+    assert kept == {"anna": "intended", "bert": "created"}
 
 
 async def test_receipt_of_another_target_is_not_handed_over(world: World, calendar: Calendar) -> None:
@@ -233,3 +234,21 @@ class TestGrace:
 
 POLLS = 0.08
 """A few polls: for what must not happen there is no condition to wait for."""
+
+
+async def test_an_object_whose_receipt_never_came_goes_with_its_part(
+    world: World, calendar: Calendar
+) -> None:
+    """The reply for a host is lost, and that host has left when the hub tries again."""
+    await world.engine(running(world, calendar, per_host=True)).start()
+    calendar.faults.fail_next("b1/anna", "lost_reply", "lost_reply", "lost_reply")
+    await world.see("b1", hosts=hosts("anna"))
+
+    async def is_there() -> bool:
+        return "retry" in [attempt.outcome for attempt in await world.attempts(SINK)]
+
+    await eventually(is_there)
+    assert set(calendar.entries) == {"calendar-1/b1/anna"}
+    await world.see("b1", hosts=hosts("bert"))
+    await world.settled(SINK)
+    assert set(calendar.entries) == {"calendar-1/b1/bert"}
