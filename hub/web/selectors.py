@@ -126,7 +126,7 @@ class Reader:
         if not written:
             return LIMIT
         text = written[-1]
-        if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST:
+        if len(text) < 10 and text.isascii() and text.isdigit() and 1 <= int(text) <= MOST:
             return int(text)
         errors.append({"pointer": "/limit", "detail": f"limit is a whole number from 1 to {MOST}"})
         return LIMIT
