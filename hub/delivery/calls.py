@@ -1,8 +1,9 @@
 """Calling an adapter: which calls one task needs, what they are given, and what they led to so far."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from adapters.api import BookingMirror, ContactMirror, Reactor, Receipt
@@ -10,14 +11,17 @@ from adapters.errors import PermanentError
 from events import Booking, Contact, Envelope
 from events.ids import idempotency_key
 from hub.delivery.dispatch import Task
-from hub.delivery.record import Attempt, PartResult
+from hub.delivery.plan import digest_of
+from hub.delivery.record import Attempt, PartResult, StrayGone
 from hub.delivery.retry import Sleep, call_with_short_retries
 from hub.delivery.steps import operation_of
-from hub.store.tables import TargetReceiptRow
+from hub.store.tables import StrayRow, TargetReceiptRow
 
 T = TypeVar("T")
 
-SavePart = Callable[[tuple[PartResult, ...]], Awaitable[None]]
+Mirror = BookingMirror[Any] | ContactMirror[Any]
+Result = PartResult | StrayGone
+SavePart = Callable[[tuple[Result, ...]], Awaitable[None]]
 
 
 class Progress:
@@ -26,7 +30,7 @@ class Progress:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
-        self._unsaved: list[PartResult] = []
+        self._unsaved: list[Result] = []
         self._details: list[str] = []
         self._external_id: str | None = None
         self._url: str | None = None
@@ -40,11 +44,11 @@ class Progress:
         """The first call goes out now."""
         self._started = self._loop.time()
 
-    def add(self, result: PartResult) -> None:
+    def add(self, result: Result) -> None:
         """A part is done, but not stored yet."""
         self._unsaved.append(result)
 
-    def take_unsaved(self) -> tuple[PartResult, ...]:
+    def take_unsaved(self) -> tuple[Result, ...]:
         """The results nobody has stored; whoever takes them does."""
         unsaved, self._unsaved = tuple(self._unsaved), []
         return unsaved
@@ -94,7 +98,7 @@ class Calls:
 
     async def sync(
         self,
-        mirror: BookingMirror[Any] | ContactMirror[Any],
+        mirror: Mirror,
         task: Task,
         progress: Progress,
         *,
@@ -107,32 +111,46 @@ class Calls:
         progress.start()
         target, wanted = mirror.target(), _parts(mirror, task.desired)
         held = {part: row for part, row in task.held.items() if row.target == target}
-        refused: PermanentError | None = None
+        acts: list[Callable[[], Awaitable[tuple[Result, str]]]] = [
+            partial(self._remove, mirror, stray) for stray in task.strays
+        ]
         for part in (*wanted, *(part for part in held if part not in wanted)):
+            state = task.desired if part in wanted else None
+            given = _given(held.get(part), epoch=self._epoch, look=task.is_repair)
+            acts.append(partial(self._bring, mirror, part, state, given, task.desired))
+        refused: PermanentError | None = None
+        for act in acts:
             await save(progress.take_unsaved())
             try:
-                receipt = await self._sync_part(mirror, task, part, held, wanted=part in wanted)
+                result, detail = await act()
             except PermanentError as error:
                 refused = refused or error
                 continue
-            position = task.desired.position if task.desired else 0
-            progress.add(PartResult(part, receipt, position, self._epoch, target))
-            progress.tell(_detail(receipt, had=part in held), receipt)
+            progress.add(result)
+            progress.tell(detail, result.receipt)
         if refused is not None:
             raise refused
 
-    async def _sync_part(
+    async def _bring(
         self,
-        mirror: BookingMirror[Any] | ContactMirror[Any],
-        task: Task,
+        mirror: Mirror,
         part: str,
-        held: Mapping[str, TargetReceiptRow],
-        *,
-        wanted: bool,
-    ) -> Receipt | None:
-        given = _given(held.get(part), epoch=self._epoch)
-        state: Any = task.desired if wanted else None
-        return await self._call(lambda: mirror.sync(state, part, given))
+        state: Any,
+        given: Receipt | None,
+        newest: Booking | Contact | None,
+    ) -> tuple[PartResult, str]:
+        """One part, to `state` or to absence."""
+        wanted = digest_of(mirror.preview(state, part)) if state is not None else None
+        receipt = await self._call(lambda: mirror.sync(state, part, given))
+        position = newest.position if newest is not None else 0
+        result = PartResult(part, receipt, position, self._epoch, mirror.target(), wanted)
+        return result, _detail(receipt, had=given is not None)
+
+    async def _remove(self, mirror: Mirror, stray: StrayRow) -> tuple[StrayGone, str]:
+        """One object that nothing wants, by what it showed itself to be."""
+        receipt = Receipt.model_validate(stray.receipt)
+        await self._call(lambda: mirror.sync(None, stray.part, receipt))
+        return StrayGone(stray.external_id), "removed"
 
     async def _call(
         self, call: Callable[[], Awaitable[object]], *, repeatable: bool = True
@@ -149,22 +167,23 @@ class Calls:
         raise TypeError("an adapter returned something that is no receipt")
 
 
-def _parts(
-    mirror: BookingMirror[Any] | ContactMirror[Any], desired: Booking | Contact | None
-) -> tuple[str, ...]:
-    if isinstance(mirror, BookingMirror) and isinstance(desired, Booking):
-        return tuple(dict.fromkeys(mirror.parts(desired)))
+def _parts(mirror: Mirror, desired: Booking | Contact | None) -> tuple[str, ...]:
+    if isinstance(mirror, BookingMirror):
+        return tuple(dict.fromkeys(mirror.parts(desired))) if isinstance(desired, Booking) else ()
     return ("",)
 
 
-def _given(row: TargetReceiptRow | None, *, epoch: int) -> Receipt | None:
-    """The stored receipt as the adapter gets it back; its position counts only within its own epoch."""
+def _given(row: TargetReceiptRow | None, *, epoch: int, look: bool) -> Receipt | None:
+    """The stored receipt as the adapter gets it back; its position counts only within its own epoch.
+
+    Told to look, the adapter gets the address alone: the target does not hold what the receipt says.
+    """
     if row is None:
         return None
     return Receipt(
         external_id=row.external_id,
-        etag=row.etag,
-        fingerprint=row.fingerprint,
+        etag=None if look else row.etag,
+        fingerprint=None if look else row.fingerprint,
         position=row.position if row.epoch == epoch else 0,
         url=row.url,
         target=row.target,

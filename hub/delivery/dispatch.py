@@ -17,13 +17,15 @@ from hub.delivery import circuit, queue
 from hub.delivery.outlook import admission
 from hub.delivery.policy import may_repeat
 from hub.delivery.sinks import LoadBooking, LoadContact, RunningSink
-from hub.delivery.steps import STATE_BEHIND, Act, Cover, Wait, mirror_step, reactor_step
-from hub.store import checkpoints, claims, sinks
+from hub.delivery.steps import STATE_BEHIND, Act, Cover, Wait, is_repair, mirror_step, reactor_step
+from hub.store import checkpoints, claims, sinks, strays
 from hub.store.claims import Claim, Failure, Outcome
-from hub.store.tables import DeliveryRow, SinkRow, TargetReceiptRow
+from hub.store.tables import DeliveryRow, SinkRow, StrayRow, TargetReceiptRow
 
 SET_ASIDE = timedelta(minutes=1)
 TOO_LATE = "an attempt came to no answer, and it is too late to repeat it safely"
+BEFORE_ALL = 0
+"""Where a row stands that is about no fact: it removes what belongs to no booking that is known."""
 
 Desired = Mapping[str, Booking | Contact | None]
 
@@ -32,7 +34,8 @@ Desired = Mapping[str, Booking | Contact | None]
 class Task:
     """A claimed key whose lead row is marked as being sent, and all that is needed to act on it.
 
-    A `probe` finds out whether a target that was down serves again.
+    A `probe` finds out whether a target that was down serves again. `strays` are objects that a repair
+    removes beside what the receipts name.
     """
 
     claim: Claim
@@ -41,6 +44,12 @@ class Task:
     older: tuple[DeliveryRow, ...] = ()
     desired: Booking | Contact | None = None
     held: Mapping[str, TargetReceiptRow] = field(default_factory=dict)
+    strays: tuple[StrayRow, ...] = ()
+
+    @property
+    def is_repair(self) -> bool:
+        """Whether the target has to be looked at, whatever the receipts say."""
+        return any(is_repair(row) for row in (self.lead, *self.older))
 
 
 class Dispatch:
@@ -119,12 +128,13 @@ class Dispatch:
         desired = self._desired(session, claimed)
         rows = queue.open_rows(session, self._sink.name, list(claimed))
         held = queue.held_receipts(session, self._sink.name, list(claimed))
+        stray = strays.of_keys(session, sink=self._sink.name, keys=list(claimed))
         tasks = []
         for key, claim in claimed.items():
             state, receipts = desired[key], held.get(key, {})
             step = mirror_step(
                 rows.get(key, []),
-                reached=live.position if live is not None and state is not None else None,
+                reached=live.position if live is not None and state is not None else BEFORE_ALL,
                 ended=isinstance(state, Contact) or (state is not None and state.status == "cancelled"),
                 now=now,
                 probe=probe,
@@ -132,7 +142,8 @@ class Dispatch:
             if state is not None and self._target_is_newer(receipts, state.position):
                 step = Wait(now + STATE_BEHIND)
             if isinstance(step, Act):
-                tasks.append(Task(claim, step.lead, probe, step.older, state, receipts))
+                left = tuple(stray.get(key, ()))
+                tasks.append(Task(claim, step.lead, probe, step.older, state, receipts, left))
             else:
                 _give_back(session, claim, step, now)
         return tasks

@@ -35,8 +35,6 @@ NOT_YET: Mapping[KeyPath, NotYet] = {
     ("sources", "*", "key_expires"): NotYet("the age of keys is not watched"),
     ("sources", "*", "renamed_from"): NotYet("a source keeps its name"),
     ("sinks", "*", "match"): NotYet(_MATCH),
-    ("sinks", "*", "drift"): NotYet("targets are not compared by schedule"),
-    ("sinks", "*", "hand_edits"): NotYet("edits by hand are not looked for"),
     ("sinks", "*", "guard"): NotYet("there are no bulk changes to guard against"),
     ("sinks", "*", "renamed_from"): NotYet("a sink keeps its name"),
 }

@@ -4,12 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlmodel import Session, col, select
 
+from hub.delivery.wanted import DROPPED
 from hub.store.tables import DeliveryRow, SinkRow
 from hub.web.objects import InStep
 from hub.web.services import SinkKind
-
-DROPPED = "dropped"
-"""How the reason of a row begins that a person gave up."""
 
 _FROM_ROW: Mapping[str, InStep] = {
     "delivered": "in_step",
