@@ -45,6 +45,7 @@ from hub.ingest.inbox import InboxRows
 from hub.ingest.pipeline import Pipeline
 from hub.ingest.reprocessing import Reprocessor
 from hub.ingest.webhooks import Door, WebhookEndpoint
+from hub.keeping import Keeping
 from hub.log import HubLock, InboxConsumer, set_epoch
 from hub.observing import DeliveryMetrics
 from hub.program import pasteable, program
@@ -216,6 +217,12 @@ class _Hub:
         self._rebuilds = Rebuilds(
             base.log, base.database, clock=base.clock, paused=lambda: self._reader.paused()
         )
+        self._keeping = Keeping(
+            base,
+            lambda: self._settings,
+            wake=self._wake_deliveries,
+            is_verified=lambda: "work" not in roles or self._reader.is_verified,
+        )
         self.services = HubServices(
             settings=settings,
             sink_kinds=sink_kinds(settings),
@@ -232,6 +239,8 @@ class _Hub:
             reprocess=self._reprocess,
             rebuild=self._rebuilds.begin,
             prepare=partial(prepare_sink, base),
+            compare=self._keeping.comparer.compare,
+            apply=self._keeping.applier.begin,
             stop=self._stop.set,
             wake_deliveries=self._wake_deliveries,
             masked_config=lambda: effective(configuration.settings, configuration.root),
@@ -275,6 +284,7 @@ class _Hub:
             self._spawn(self._reader.run(), "reader", may_end=True)
             self._spawn(self._pipeline.run(), "pipeline")
             self._spawn(self._rows.expire_for_ever(), "expiry")
+            self._spawn(self._keeping.watch.run(), "comparisons")
 
     async def until_stopped(self) -> int:
         """Wait for a signal, for `stop`, or for a part that must not end; the exit code."""
@@ -289,6 +299,7 @@ class _Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._rebuilds.stop()
+        await self._keeping.applier.stop()
         if self._engine is not None:
             await self._engine.stop()
 

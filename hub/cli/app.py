@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from hub.cli import (
     adapters,
+    apply,
     bookings,
     config,
     contacts,
@@ -16,6 +17,7 @@ from hub.cli import (
     inbox,
     issues,
     operations,
+    plan,
     projections,
     rebuild,
     running_hub,
@@ -28,7 +30,7 @@ from hub.cli import (
 from hub.cli.running import usage
 
 NOT_YET: Mapping[str, tuple[str, ...]] = {
-    "": ("init", "doctor", "plan", "apply", "replay", "console", "sim"),
+    "": ("init", "doctor", "replay", "console", "sim"),
     "bookings": (
         "availability", "reschedule", "cancel", "cancel-range", "rebook", "no-show", "note", "add-guest",
         "remove-guest", "link",
@@ -77,7 +79,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for alone in (running_hub, status, why, rebuild):
+for alone in (running_hub, status, why, plan, apply, rebuild):
     alone.add_to(app)
 for noun, commands in NOUNS.items():
     app.add_typer(commands, name=noun, cls=Group)

@@ -63,6 +63,12 @@ class Wanted:
     asks: tuple[Ask, ...] | None = None
     keys: Mapping[str, frozenset[str]] | None = None
 
+    def asked_of(self, sink: str) -> frozenset[str] | None:
+        """The keys of the items that were asked for."""
+        if self.asks is None:
+            return None
+        return frozenset(ask.key for ask in self.asks if ask.sink == sink)
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -200,27 +206,29 @@ class Applier:
         run = _Run(operation_id, cause)
         for sink in wanted.sinks:
             try:
-                comparison = await self._comparer.compare(sink, keys=(wanted.keys or {}).get(sink))
+                comparison = await self._comparer.compare(
+                    sink, keys=(wanted.keys or {}).get(sink), asked=wanted.asked_of(sink)
+                )
             except (HubError, AdapterError) as error:
                 run.not_compared(sink, str(error), wanted.asks)
             else:
                 items, refused = _chosen(comparison, wanted.asks)
                 run.told += refused
-                await self._place(run, sink, items)
+                await self._place(run, comparison, items)
         self._wake()
         await self._watch(run)
         return run
 
-    async def _place(self, run: "_Run", sink: str, items: Sequence[Item]) -> None:
+    async def _place(self, run: "_Run", comparison: Comparison, items: Sequence[Item]) -> None:
         """Write the rows of one sink, and note what could not be written."""
+        sink = comparison.sink
         if not items:
             return
 
         def write(session: Session) -> Placed:
             row = sinks.get(session, sink)
             target = row.target if row else None
-            of_bookings = all(item.booking_id is not None for item in items)
-            order = Repair(sink, run.cause, tuple(items), of_bookings, target)
+            order = Repair(sink, run.cause, tuple(items), comparison.of_bookings, target)
             return repair.place(session, order, now=self._clock.now())
 
         placed = await self._db.write(write)

@@ -43,6 +43,7 @@ class Comparison:
 
     sink: str
     system: str
+    of_bookings: bool
     items: tuple[Item, ...]
     compared: int
     requests: int
@@ -69,24 +70,30 @@ class Comparer:
         self._log_end = log_end
         self._sleep = sleep
 
-    async def compare(self, name: str, *, keys: frozenset[str] | None = None) -> Comparison:
+    async def compare(
+        self, sink: str, *, keys: frozenset[str] | None = None, asked: frozenset[str] | None = None
+    ) -> Comparison:
         """What differs at this sink, for these keys or for all it is responsible for.
+
+        Where each object costs a request of its own, `asked` says which of all are of interest.
 
         Raises NotComparableError if nothing can be compared there, an AdapterError if the target does
         not answer, and then nothing is known: a part of a comparison is none.
         """
         began = time.monotonic()
-        running = await self._build(name)
+        running = await self._build(sink)
         if running is None:
-            raise NotComparableError(f"{name} is switched off")
+            raise NotComparableError(f"{sink} is switched off")
         async with AsyncExitStack() as stack:
             stack.push_async_callback(_close, running)
             mirror = running.adapter
             if not isinstance(mirror, BookingMirror | ContactMirror):
-                raise NotComparableError(f"{name} acts once per event; it keeps nothing that could differ")
+                raise NotComparableError(f"{sink} acts once per event; it keeps nothing that could differ")
             await self._ask(running, mirror.open)
             log_end = await self._log_end()
-            scope = await self._scope(name, mirror, keys)
+            if keys is None and isinstance(mirror, ContactMirror):
+                keys = asked
+            scope = await self._scope(sink, mirror, keys)
             before = await self._db.read(lambda session: read_picture(session, scope))
             observed = await self._observe(running, mirror, before, everything=keys is None)
             found = frozenset(one.key for one in observed)
@@ -94,10 +101,11 @@ class Comparer:
             after = await self._db.read(lambda session: read_picture(session, seen))
             requests = mirror.requests()
         standing = _at_rest(before.standing, after.standing)
-        items = compare(name, standing, observed)
+        items = compare(sink, standing, observed)
         return Comparison(
-            sink=name,
+            sink=sink,
             system=mirror.title or mirror.name.replace("_", " ").title(),
+            of_bookings=standing.of_bookings,
             items=items if _has_read(standing, log_end) else tuple(map(_not_read_yet, items)),
             compared=len(standing.desired),
             requests=requests,

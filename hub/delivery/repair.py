@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import sqlalchemy
+from sqlalchemy import and_
 from sqlmodel import Session, col, select
 
 from adapters.api import Receipt
@@ -80,7 +81,9 @@ def place(session: Session, repair: Repair, *, now: datetime) -> Placed:
     refused |= dict.fromkeys(_busy(session, repair.sink, wanted.keys() - refused.keys()), BUSY)
     due = [key for key in wanted if key not in refused]
     rows = [_row(repair, key, newest.get(key), now) for key in due]
-    upsert(session, DeliveryRow, rows, where=table_of(DeliveryRow).c.state.not_in(UNDER_WAY))
+    state = table_of(DeliveryRow).c.state
+    # IN cannot be used with many sets of values at once.
+    upsert(session, DeliveryRow, rows, where=and_(*(state != one for one in UNDER_WAY)))
     left = [_stray(repair, item, now) for key in due for item in wanted[key] if _is_stray(item)]
     strays.put(session, left)
     return Placed(frozenset(due), refused)

@@ -90,6 +90,16 @@ class SinkStatus(Shown):
     last_error: ErrorObject | None
 
 
+class DriftObject(Shown):
+    """The last comparison with the target by schedule; `drifted` is what is still out of step of it."""
+
+    checked_at: datetime | None
+    next_at: datetime
+    compared: int
+    drifted: int
+    error: str | None
+
+
 class SinkObject(SinkStatus):
     """A sink with what the hub remembers of it; `failing_since`: from then on it has served nobody.
 
@@ -108,6 +118,7 @@ class SinkObject(SinkStatus):
     rate: str | None
     concurrency: int
     failing_since: Moment | None
+    drift: DriftObject | None
     address: str | None = None
     addresses: dict[str, str] | None = None
 

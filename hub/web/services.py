@@ -11,6 +11,8 @@ from starlette.types import ASGIApp
 from adapters.publishing import Feed
 from events.envelope import Envelope
 from hub.clock import Clock
+from hub.delivery.applying import Wanted
+from hub.delivery.comparison import Comparison
 from hub.settings.models import Settings
 from hub.store.database import Database
 from hub.telemetry import Metrics
@@ -69,6 +71,18 @@ class Reprocess(Protocol):
     async def __call__(self, receipt_id: str) -> None: ...
 
 
+class Compare(Protocol):
+    """Compares a sink with its target now, for some keys or for all; raises what keeps it from that."""
+
+    async def __call__(self, sink: str, *, keys: frozenset[str] | None = None) -> Comparison: ...
+
+
+class Apply(Protocol):
+    """Begins to repair what a comparison found and returns its operation id."""
+
+    async def __call__(self, wanted: Wanted) -> str: ...
+
+
 class Rebuild(Protocol):
     """Begins a rebuild and returns its operation id; `verify` compares and does not switch."""
 
@@ -113,6 +127,8 @@ class HubServices:
     reprocess: Reprocess | None = None
     rebuild: Rebuild | None = None
     prepare: Prepare | None = None
+    compare: Compare | None = None
+    apply: Apply | None = None
     stop: Callable[[], None] | None = None
     wake_deliveries: Callable[[], None] = _nothing
     feeds: Mapping[str, Feed] = field(default_factory=dict)

@@ -9,8 +9,9 @@ projections and the sinks are.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, or_
+from sqlalchemy import func, or_, union
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -19,6 +20,7 @@ from hub.store import (
     checkpoints,
     deliveries,
     dirty,
+    drift,
     installation,
     ledger,
     operations,
@@ -31,6 +33,8 @@ from hub.store.ledger import Conflicts
 from hub.store.tables import (
     CheckpointRow,
     DeliveryRow,
+    DriftCheckRow,
+    DriftRow,
     InstallationRow,
     QuarantineRow,
     SinkRow,
@@ -76,6 +80,8 @@ class House:
     out_of_step: Mapping[str, int]
     stuck: Mapping[tuple[str, str], Pile]
     conflicts: Mapping[str, Conflicts]
+    checks: Mapping[str, DriftCheckRow]
+    drifted: Mapping[tuple[str, str], Pile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +183,13 @@ def _read_house(session: Session, counts: FactCounts, now: datetime) -> House:
         out_of_step=_out_of_step(session),
         stuck=_stuck(session),
         conflicts=ledger.conflicts(session, now=now),
+        checks=drift.checks(session),
+        drifted={name: Pile(*pile) for name, pile in drift.piles(session).items()},
     )
 
 
 def _out_of_step(session: Session) -> dict[str, int]:
-    """Bookings per sink whose target is not known to hold their newest state."""
+    """Bookings per sink whose target is not known to hold their newest state, or was seen not to."""
     newer = aliased(DeliveryRow)
     overtaken = (
         select(newer.sink)
@@ -195,11 +203,12 @@ def _out_of_step(session: Session) -> dict[str, int]:
     )
     state = col(DeliveryRow.state)
     open_rows = state.in_((*deliveries.OPEN_STATES, "uncertain"))
-    counted = (
-        select(DeliveryRow.sink, func.count(col(DeliveryRow.booking_id).distinct()))
-        .where(or_(open_rows, (state == "dead") & ~overtaken))
-        .group_by(col(DeliveryRow.sink))
-    )
+    behind: Any = select(
+        col(DeliveryRow.sink).label("sink"), col(DeliveryRow.booking_id).label("object")
+    ).where(or_(open_rows, (state == "dead") & ~overtaken))
+    drifted: Any = select(col(DriftRow.sink), func.coalesce(DriftRow.booking_id, DriftRow.key))
+    either = union(behind, drifted).subquery()
+    counted = select(either.c.sink, func.count()).group_by(either.c.sink)
     return {row[0]: row[1] for row in session.execute(counted)}
 
 

@@ -17,7 +17,8 @@ from hub.web.asking import (
     take_flag,
     take_text,
 )
-from hub.web.hub_objects import PreparedObject, SinkObject, SlotObject
+from hub.web.hub_objects import DriftObject, PreparedObject, SinkObject, SlotObject
+from hub.web.present import shown
 from hub.web.problems import ProblemError, not_found
 from hub.web.seeing import look, respond_whole
 from hub.web.services import HubServices
@@ -141,5 +142,14 @@ def _shown(services: HubServices, seen: Situation, name: str) -> SinkObject:
             "rate": str(settings.rate) if settings.rate else None,
             "concurrency": settings.concurrency,
             "failing_since": row.failing_since if row else None,
+            "drift": _drift(seen, name),
         }
     )
+
+
+def _drift(seen: Situation, name: str) -> DriftObject | None:
+    check = seen.house.checks.get(name)
+    if check is None:
+        return None
+    drifted = sum(pile.count for (sink, _), pile in seen.house.drifted.items() if sink == name)
+    return shown(DriftObject, check, drifted=drifted)
