@@ -70,7 +70,7 @@ def compare(
                 raise
             failed = failed or named or error.code != "not-supported"
             to_stderr(f"{name}: {error}")
-    return plans, failed
+    return plans, failed or (not plans and bool(sinks))
 
 
 def mirrors_of(client: HubClient) -> list[str]:
