@@ -9,10 +9,11 @@ import typer
 
 from hub.cli.asking import opened
 from hub.cli.commands import Call, command
-from hub.cli.output import hint, print_json, to_stderr, to_stdout
+from hub.cli.output import print_json, to_stderr, to_stdout
 from hub.cli.plan_lines import ACTIONS, heading, item_lines, summed, total
 from hub.cli.running import DONE, FAILED, NO, PARTLY
 from hub.client import ApiError, HubClient, segment, unreachable
+from hub.program import pasteable
 
 Sinks = Annotated[list[str] | None, typer.Argument(metavar="[SINK]…", help="As in the YAML; absent: all.")]
 Booking = Annotated[str | None, typer.Option("--booking", metavar="REF", help="Of this booking only.")]
@@ -108,10 +109,11 @@ def _next(end: dict[str, Any]) -> str:
     counts = end["counts"]
     if not any(counts[action] for action in ACTIONS):
         return ""
-    return f"    Next: {hint('bookinghub apply ' + end['sink'])}"
+    command = f"bookinghub apply {end['sink']}"
+    return f"    Next: {pasteable(command)}"
 
 
 def _write(file: Path, plans: Sequence[Plan]) -> None:
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines_of(plans))
     file.write_text(text, encoding="utf-8")
-    to_stderr(f"written to {file}; do it with: {hint(f'bookinghub apply {file}')}")
+    to_stderr(f"written to {file}; do it with: {pasteable(f'bookinghub apply {file}')}")

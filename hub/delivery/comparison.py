@@ -139,7 +139,7 @@ class Comparer:
                 timeout=LONGEST_SURVEY,
             )
         if listed is None:
-            return await self._observe_each(running, mirror, picture.standing, _known(picture.standing))
+            return await self._observe_each(running, mirror, picture.standing, picture.places)
         absent = missing(picture.standing, listed)
         return [*listed, *await self._observe_each(running, mirror, picture.standing, absent)]
 
@@ -173,14 +173,6 @@ class Comparer:
 async def _close(running: RunningSink) -> None:
     await running.adapter.close()
     await running.adapter.context.http.aclose()
-
-
-def _known(standing: Standing) -> list[tuple[str, str]]:
-    """Every part that is wanted or held."""
-    keys = sorted(standing.desired.keys() | standing.held.keys())
-    wanted = {key: standing.desired[key].parts.keys() for key in keys if key in standing.desired}
-    held = {key: standing.held[key].keys() for key in keys if key in standing.held}
-    return [(key, part) for key in keys for part in dict.fromkeys((*wanted.get(key, ()), *held.get(key, ())))]
 
 
 def _receipt_of(standing: Standing, key: str, part: str) -> Receipt | None:

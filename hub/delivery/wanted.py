@@ -51,11 +51,15 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The standing, with the states and receipts it was made from."""
+    """The standing, with the states and receipts it was made from.
+
+    `places` are the keys and parts to look at one by one, where a target cannot list what it holds.
+    """
 
     standing: Standing
     bookings: Mapping[str, Booking]
     receipts: Sequence[Receipt]
+    places: Sequence[tuple[str, str]]
 
 
 def wanted_state(booking: Booking) -> Booking | None:
@@ -80,7 +84,17 @@ def read_picture(session: Session, scope: Scope) -> Picture:
         desired = {key: _booking(scope.mirror, booking) for key, booking in bookings.items()}
     standing = Standing(position, isinstance(scope.mirror, BookingMirror), desired, held, waiting)
     receipts = [one.receipt for parts in held.values() for one in parts.values()]
-    return Picture(standing, bookings, receipts)
+    return Picture(standing, bookings, receipts, tuple(_places(scope, standing, bookings)))
+
+
+def _places(scope: Scope, standing: Standing, bookings: Mapping[str, Booking]) -> Iterator[tuple[str, str]]:
+    """Every part that is wanted or held; of a booking somebody asks about, those that may be there too."""
+    for key in sorted(standing.desired.keys() | standing.held.keys()):
+        parts: list[str] = list(standing.desired[key].parts) if key in standing.desired else []
+        if scope.keys is not None and key in bookings and isinstance(scope.mirror, BookingMirror):
+            parts += scope.mirror.parts(bookings[key])
+        for part in dict.fromkeys((*parts, *standing.held.get(key, ()))):
+            yield key, part
 
 
 def _booking(mirror: BookingMirror[Any], booking: Booking) -> Desired:

@@ -93,8 +93,8 @@ class SinkStatus(Shown):
 class DriftObject(Shown):
     """The last comparison with the target by schedule; `drifted` is what is still out of step of it."""
 
-    checked_at: datetime | None
-    next_at: datetime
+    checked_at: Moment | None
+    next_at: Moment
     compared: int
     drifted: int
     error: str | None

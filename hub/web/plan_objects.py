@@ -1,7 +1,6 @@
 """The JSON objects of a plan: what would be done at a target, and why."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +9,7 @@ from hub.delivery.applying import Ask
 from hub.delivery.comparison import Comparison
 from hub.delivery.plan import Action, Cause, Item, Ticket, counts
 from hub.web.objects import Shown
+from hub.web.wire import Moment
 
 _LATER = ("create", "change", "remove", "none")
 
@@ -33,7 +33,7 @@ class AboutObject(Shown):
 
     title: str | None
     people: list[str]
-    start: datetime | None
+    start: Moment | None
     cancelled: bool
 
 
@@ -77,7 +77,7 @@ class PlanItemObject(Shown):
     external_id: str | None
     url: str | None
     edited_by: str | None
-    edited_at: datetime | None
+    edited_at: Moment | None
     about: AboutObject
     observed: ObservedObject
 
