@@ -63,7 +63,9 @@ class Keeping:
         if row is None or name not in settings.sinks:
             return None
         alone = replace(settings, sinks={name: settings.sinks[name]})
-        built = build_sinks(alone, installation_id=row.installation_id, epoch=row.epoch, clock=base.clock)
+        built = build_sinks(
+            alone, base.database, installation_id=row.installation_id, epoch=row.epoch, clock=base.clock
+        )
         return built[0] if built else None
 
     async def _log_end(self) -> int | None:

@@ -1,7 +1,7 @@
 """`apply`: do what a plan shows, and only that."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +13,10 @@ from hub.cli.output import counted, print_json, to_stderr
 from hub.cli.plan import Booking, Plan, compare, lines_of, mirrors_of, print_plans
 from hub.cli.plan_lines import ACTIONS, ON_ITS_WAY, item_lines
 from hub.cli.running import DONE, FAILED, PARTLY, usage
+from hub.client import HubClient
 
 SHOWN = 20
+AT_A_TIME = 2000
 ASKED = ("sink", "key", "part", "action", "external_id", "observed")
 RESULTS = ("done", "refused", "failed", "waiting")
 
@@ -48,17 +50,26 @@ def apply(
             return FAILED if failed else DONE
         if not confirm(call, f"{_effects(due)}. Do this?"):
             return DONE
-        asked = [{name: item[name] for name in ASKED} for item in due]
-        begun = client.post("/operations", {"kind": "apply", "items": asked})
-        ended = follow(call, client, begun, of="objects")
-        told = _told(due, ended)
-        _print_told(call, told, ended, client.timezone)
+        told = [one for some in _batches(due) for one in _do(call, client, some)]
+        _print_told(call, told, client.timezone)
     return _code(told, failed=failed)
 
 
 def is_due(item: Item) -> bool:
     """Whether there is anything to do about an item that is not being done already."""
     return item["action"] != "none" and item["cause"] not in ON_ITS_WAY
+
+
+def _batches(due: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """As many items as one request may hold."""
+    return (due[first : first + AT_A_TIME] for first in range(0, len(due), AT_A_TIME))
+
+
+def _do(call: Call, client: HubClient, due: Sequence[Item]) -> list[dict[str, Any]]:
+    """Have these items done; each with what became of it."""
+    asked = [{name: item[name] for name in ASKED} for item in due]
+    begun = client.post("/operations", {"kind": "apply", "items": asked})
+    return _told(due, follow(call, client, begun, of="objects"))
 
 
 def _file(named: Sequence[str]) -> Path | None:
@@ -114,7 +125,8 @@ def _told(due: Sequence[Item], ended: Mapping[str, Any]) -> list[dict[str, Any]]
     told = []
     for item in due:
         result = left.get(_name(item), {"result": "done", "message": None} if whole else unknown)
-        told.append({**item, "result": result["result"], "message": result["message"]})
+        happened = {"result": result["result"], "message": result["message"]}
+        told.append({**item, **happened, "operation_id": ended["operation_id"]})
     return told
 
 
@@ -122,12 +134,12 @@ def _name(item: Item) -> tuple[Any, ...]:
     return item["sink"], item["key"], item["part"], item["external_id"]
 
 
-def _print_told(call: Call, told: Sequence[Item], ended: Mapping[str, Any], timezone: str) -> None:
+def _print_told(call: Call, told: Sequence[Item], timezone: str) -> None:
     counts = {result: sum(one["result"] == result for one in told) for result in RESULTS}
     if call.json:
         for one in told:
             print_json(one)
-        print_json({"counts": counts, "operation_id": ended["operation_id"]})
+        print_json({"counts": counts})
         return
     for one in told:
         if one["result"] != "done":

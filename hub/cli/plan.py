@@ -39,6 +39,8 @@ def plan(
     with opened(call) as client:
         mirrors = mirrors_of(client)
         plans, failed = compare(client, sinks or mirrors, booking, named=bool(sinks))
+        if not (sinks or mirrors):
+            to_stderr("no sink keeps anything that could be compared")
         if call.json:
             for line in lines_of(plans):
                 print_json(line)
@@ -77,7 +79,7 @@ def compare(
 def mirrors_of(client: HubClient) -> list[str]:
     """The sinks that keep something which can be compared."""
     sinks = client.get("/sinks")["items"]
-    return [sink["name"] for sink in sinks if sink["enabled"] and sink["kind"] != "reactor"]
+    return [sink["name"] for sink in sinks if sink["kind"] in ("booking", "contact")]
 
 
 def print_plans(plans: Sequence[Plan], timezone: str, *, most: int | None = None, hints: bool = True) -> None:

@@ -18,6 +18,7 @@ from hub.delivery.applying import Applier, Ask, Wanted
 from hub.delivery.comparison import Comparer, Comparison
 from hub.delivery.plan import BY_HAND, FOR_A_PERSON, Item
 from hub.delivery.policy import error_message
+from hub.errors import StoreError
 from hub.store import drift, leases
 from hub.store.database import Database
 from hub.store.tables import DriftCheckRow, DriftRow
@@ -77,9 +78,12 @@ class DriftWatch:
 
     async def run(self) -> None:
         """Look again and again which sinks are due; ends by being cancelled."""
+        compared: frozenset[str] | None = None
         try:
             while True:
                 schedules = self._schedules()
+                if compared != (names := frozenset(schedules)):
+                    compared = await self._forget_others(names)
                 for name, schedule in schedules.items():
                     if name not in self._running:
                         self._begin(name, schedule)
@@ -90,6 +94,14 @@ class DriftWatch:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _forget_others(self, names: frozenset[str]) -> frozenset[str] | None:
+        try:
+            await self._db.write(lambda session: drift.forget_others(session, names))
+        except StoreError as error:
+            log.error("former comparisons not forgotten", error=str(error))
+            return None
+        return names
 
     def _begin(self, name: str, schedule: Schedule) -> None:
         task = asyncio.create_task(self._guarded(name, schedule), name=f"compare {name}")

@@ -1,6 +1,6 @@
 """What the comparisons by schedule found: when each sink was compared last, and what was out of step."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func
@@ -43,6 +43,12 @@ def record_failure(session: Session, sink: str, *, error: str, next_at: datetime
     row = session.get(DriftCheckRow, sink)
     if row is not None:
         row.error, row.next_at = error, next_at
+
+
+def forget_others(session: Session, sinks: Collection[str]) -> None:
+    """Only these sinks are compared by schedule: what was found at others once is not known any more."""
+    for table in (DriftRow, DriftCheckRow):
+        session.exec(delete(table).where(col(table.sink).not_in(sinks)))
 
 
 def clear(session: Session, *, sink: str, key: str | None = None) -> None:

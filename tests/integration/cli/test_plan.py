@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from adapters.api import Observed, Receipt
 from adapters.errors import TransientError
@@ -14,7 +15,8 @@ from hub.delivery.applying import Wanted
 from hub.delivery.comparison import Comparison
 from hub.delivery.errors import NotComparableError
 from hub.delivery.plan import About, Desired, Held, Standing, Waiting, compare, digest_of
-from hub.store import operations
+from hub.store import operations, receipts
+from hub.store.tables import DeliveryRow, TargetReceiptRow
 from tests.integration.cli.served import bookinghub, serving
 from tests.integration.web.world import NOW, World
 
@@ -265,3 +267,27 @@ def test_a_file_that_is_no_plan_is_refused(calendars: Calendars, tmp_path: Path,
     assert (ran.code, calendars.asked) == (2, [])
     assert "plan" in ran.err
     assert bookinghub("apply", str(tmp_path / "none.jsonl")).code == 2
+
+
+def test_without_a_mirror_there_is_nothing_to_compare(calendars: Calendars) -> None:
+    calendars.world.using(sink_kinds={"team-chat": "reactor"})
+    with serving(calendars.world) as url:
+        ran = bookinghub("plan", "--url", url, "--json")
+    assert (ran.code, ran.err) == (0, "no sink keeps anything that could be compared\n")
+    (last,) = ran.lines
+    assert set(last["counts"].values()) == {0}
+
+
+def test_why_leads_to_the_plan_of_a_booking_that_a_target_holds(calendars: Calendars) -> None:
+    world = calendars.world
+    world.booking(provider_id="b-demo-1")
+    world.change(lambda session: [setattr(row, "state", "delivered") for row in _rows(session)] and None)
+    assert bookinghub("why", "b-demo").out.splitlines()[-1] == "Nothing pending."
+    held = TargetReceiptRow(sink="team-calendar", key="b-demo-1", part="", external_id="e1", updated_at=NOW)
+    world.change(lambda session: receipts.put(session, held))
+    last = bookinghub("why", "b-demo").out.splitlines()[-1]
+    assert last == ("Nothing pending.  Compare with the targets now: bookinghub plan --booking b-demo-1")
+
+
+def _rows(session: Any) -> list[DeliveryRow]:
+    return list(session.exec(select(DeliveryRow)))

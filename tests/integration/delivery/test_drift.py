@@ -204,5 +204,11 @@ async def test_the_watch_compares_by_itself_and_ends_when_told(desk: Desk) -> No
         return await piles(desk) == {"edited_by_hand": 1}
 
     await eventually(found)
+    watching._schedules = dict
+
+    async def forgotten() -> bool:
+        return await piles(desk) == {}
+
+    await eventually(forgotten)
     running.cancel()
     assert isinstance((await asyncio.gather(running, return_exceptions=True))[0], asyncio.CancelledError)
