@@ -47,6 +47,8 @@ class Receipt(BaseModel):
 
     `position` is the log position of the state that was written, `detail` what was done
     ("created", "changed", "removed", "unchanged") and `data` whatever else the adapter wants back.
+    One that comes back without `etag` and `fingerprint` is an address and no more: somebody may have
+    changed what stands there, so it has to be looked at before anything is taken for done.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,7 +68,8 @@ class Observed(BaseModel):
 
     `fields` are comparable with those of `preview`: the members the adapter writes, in the same wording
     and under the same names, whatever order or notation the system gives them back in. `edited_by`
-    names whoever changed the object by hand, where the system tells.
+    names whoever changed the object last, where the system tells, `edited_at` when that was. `receipt`
+    is what `sync` has to be given to remove exactly this object; absent: its id, etag and address do.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,6 +82,7 @@ class Observed(BaseModel):
     url: str | None = None
     edited_by: str | None = None
     edited_at: datetime | None = None
+    receipt: Receipt | None = None
 
 
 def _no_log(message: str, **fields: object) -> None:
@@ -157,6 +161,8 @@ class Source(ABC, Generic[SourceConfigT]):
 class _Sink(ABC, Generic[SinkConfigT]):
     name: ClassVar[str]
     config_class: ClassVar[type[SinkConfig]]
+    title: ClassVar[str] = ""
+    """What people call the outside system; absent: its type's name in plain words."""
 
     def __init__(self, config: SinkConfigT, context: AdapterContext) -> None:
         self.config = config
@@ -178,6 +184,10 @@ class _Sink(ABC, Generic[SinkConfigT]):
     def target(self) -> str | None:
         """Names the outside object store, so that another calendar under the same name is another target."""
         return None
+
+    def requests(self) -> int:
+        """How many requests this instance has made so far."""
+        return self.context.http.sent
 
 
 class BookingMirror(_Sink[SinkConfigT]):
@@ -218,9 +228,19 @@ class BookingMirror(_Sink[SinkConfigT]):
         """Every object of this installation at the target, strays of forgotten bookings included.
 
         None where the target cannot list them; then each part is observed by itself. Objects without
-        this installation's mark are somebody else's and never listed.
+        this installation's mark are somebody else's and never listed. Of several objects for one part
+        the one that counts comes last.
         """
         return None
+
+    async def survey_all(
+        self, bookings: Sequence[Booking], receipts: Sequence[Receipt]
+    ) -> Sequence[Observed] | None:
+        """The same over every place these name; for a target of many places, such as a calendar per host.
+
+        The hub calls this one.
+        """
+        return await self.survey()
 
 
 class ContactMirror(_Sink[SinkConfigT]):

@@ -6,20 +6,17 @@ from typing import Any
 
 from adapters.api import AdapterContext, BookingMirror, ContactMirror, Receipt
 from adapters.errors import TransientError
+from adapters.testing_observing import ObservingContract, SurveyingContract, parts_of
 from adapters.testing_samples import sample_contacts, sample_states
-from adapters.testing_sinks import Scene, SinkContract, failure_of
+from adapters.testing_sinks import Scene, failure_of
 from events import Booking, Contact
 
 MOST_CALLS = 20
 """No adapter needs more calls than this for one state of one key."""
 
 
-class StatesContract(SinkContract):
+class StatesContract(ObservingContract):
     """What mirrors of bookings and of contacts have in common: one key, seen in one state after the other."""
-
-    def states(self) -> Sequence[Any]:
-        """One key from its first state to its last, positions rising."""
-        raise NotImplementedError
 
     def left_behind(self, seen: Mapping[str, Any]) -> Mapping[str, Any]:
         """Of what is seen, what stays once nothing of the hub's is wanted there."""
@@ -28,9 +25,8 @@ class StatesContract(SinkContract):
     async def _act(self, scene: Scene) -> None:
         await bring(scene, self.states()[0])
 
-    async def _walk(self, scene: Scene, steps: int) -> None:
-        for state in self.states()[:steps]:
-            await bring(scene, state)
+    async def _bring(self, scene: Scene, state: Any) -> None:
+        await bring(scene, state)
 
     async def _expected(self) -> list[Mapping[str, Any]]:
         """What is seen after each state, when all goes well."""
@@ -131,14 +127,14 @@ class StatesContract(SinkContract):
         async with self._scene() as scene:
             before = scene.other.calls()
             for state in self.states():
-                parts = _parts(scene, state)
+                parts = parts_of(scene, state)
                 assert len(set(parts)) == len(parts)
                 for part in parts:
                     scene.sink.preview(state, part)
             assert scene.other.calls() == before
 
 
-class MirrorContract(StatesContract):
+class MirrorContract(StatesContract, SurveyingContract):
     """What the hub relies on in a `BookingMirror`."""
 
     def states(self) -> Sequence[Booking]:
@@ -160,14 +156,9 @@ class ContactMirrorContract(StatesContract):
         raise NotImplementedError
 
 
-def _parts(scene: Scene, state: Booking | Contact) -> tuple[str, ...]:
-    """A contact has the one unnamed part."""
-    return tuple(scene.sink.parts(state)) if isinstance(state, Booking) else ("",)
-
-
 async def bring(scene: Scene, wanted_state: Booking | Contact) -> None:
     """What the hub does with a mirror: every wanted part, then those held but no longer wanted."""
-    wanted = _parts(scene, wanted_state)
+    wanted = parts_of(scene, wanted_state)
     for part in (*wanted, *(held for held in tuple(scene.receipts) if held not in wanted)):
         state = wanted_state if part in wanted else None
         intended = getattr(scene.sink, "intended", None)

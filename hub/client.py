@@ -203,6 +203,20 @@ class HubClient:
             yield event
         raise unreachable("the hub ended the stream")
 
+    def lines(self, path: str, query: Query = ()) -> Iterator[dict[str, Any]]:
+        """The objects of an answer that may be long in the making; an empty line says that it goes on.
+
+        A problem in the middle is raised like one at the beginning.
+        """
+        request = Sent("GET", _target(path, query), self._headers | {"accept": "application/x-ndjson"})
+        for line in self._transport.stream(request):
+            if not line.strip():
+                continue
+            value = json.loads(line)
+            if str(value.get("type", "")).startswith("urn:bookinghub:problem:"):
+                raise ApiError(value)
+            yield value
+
     def pause(self, seconds: float) -> None:
         """Wait between two looks at the same thing."""
         self._transport.pause(seconds)

@@ -29,6 +29,7 @@ from hub.ingest.inbox import InboxRows
 from hub.ingest.pipeline import Pipeline
 from hub.ingest.reprocessing import Reprocessor
 from hub.ingest.webhooks import Door, WebhookEndpoint
+from hub.keeping import Keeping
 from hub.log import InboxConsumer, set_epoch
 from hub.projections.divergence import Divergence
 from hub.projections.reader import Hooks, Reader
@@ -113,6 +114,12 @@ class RunningHub:
                 reconnects=lambda: base.connection.reconnects,
             ),
         )
+        self._keeping = Keeping(
+            base,
+            lambda: self._settings,
+            wake=self._deliveries.wake,
+            is_verified=lambda: "work" not in roles or self._reader.is_verified,
+        )
         self._rebuilds = Rebuilds(base.log, base.database, clock=base.clock, paused=self._reader.paused)
         self.services = HubServices(
             settings=settings,
@@ -130,6 +137,8 @@ class RunningHub:
             reprocess=self._reprocess,
             rebuild=self._rebuilds.begin,
             prepare=lambda name, *, dry_run: prepare_sink(base, self._settings, name, dry_run=dry_run),
+            compare=self._keeping.comparer.compare,
+            apply=self._keeping.applier.begin,
             stop=self._stop.set,
             wake_deliveries=self._deliveries.wake,
             masked_config=lambda: effective(self._configuration.settings, self._configuration.root),
@@ -172,6 +181,7 @@ class RunningHub:
             self._spawn(self._reader.run(), "reader", may_end=True)
             self._spawn(self._pipeline.run(), "pipeline")
             self._spawn(self._rows.expire_for_ever(), "expiry")
+            self._spawn(self._keeping.watch.run(), "comparisons")
 
     async def until_stopped(self) -> int:
         """Wait for a signal, for `stop`, or for a part that must not end; the exit code."""
@@ -186,6 +196,7 @@ class RunningHub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._rebuilds.stop()
+        await self._keeping.applier.stop()
         await self._deliveries.stop()
 
     async def _work(self) -> None:

@@ -7,31 +7,28 @@ client's own: with the shared ones, a calendar that hangs would hold up every ot
 
 import asyncio
 import http.client
-import json
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Literal
 
-import google_auth_httplib2
 import httplib2
 from google.auth.exceptions import GoogleAuthError
-from google.oauth2.credentials import Credentials as UserCredentials
-from google.oauth2.service_account import Credentials as ServiceAccountCredentials
 from googleapiclient.discovery import build
 from googleapiclient.errors import HttpError
 
 from adapters.errors import AuthError, TransientError
 from adapters.google_calendar.config import Credentials
+from adapters.google_calendar.entries import Entry
 from adapters.google_calendar.failures import Call, is_limit, sort_answer, sort_auth_failure
-from adapters.google_calendar.mapping import Entry
+from adapters.google_calendar.identity import Identity
 
 MOST_THREADS = 32
+PAGE_SIZE = 2500
+MOST_PAGES = 400
+"""A million entries of one installation in one calendar: a server that never comes to its end."""
 NEVER: frozenset[int] = frozenset()
-SCOPES = ("https://www.googleapis.com/auth/calendar.events",)
 
 Outcome = Literal["shown", "done", "duplicate", "missing", "gone", "stale", "refused"]
 
@@ -66,8 +63,9 @@ class CalendarClient:
         self._base_url = base_url
         self._timeout = timeout.total_seconds()
         self._clock = clock
-        self._identity = _Identity(credentials)
+        self._identity = Identity(credentials)
         self._service: Any = None
+        self.requests = 0
         self._threads: ThreadPoolExecutor | None = None
 
     def close(self) -> None:
@@ -118,6 +116,42 @@ class CalendarClient:
             lambda events: events.delete(calendarId=calendar, eventId=entry_id, sendUpdates="none"),
             etag=etag,
         )
+
+    async def marked(self, calendar: str, mark: str) -> list[Entry]:
+        """Every entry that is not deleted and may carry this `name=value`, over all pages.
+
+        One property only, and the caller looks again: the reference and the guide differ about several,
+        and some servers do not look at all.
+        """
+        found: list[Entry] = []
+        page_token: str | None = None
+        for _ in range(MOST_PAGES):
+            page = await self._page(calendar, mark, page_token)
+            items = page.get("items", [])
+            entries = [Entry.read(item) for item in items] if isinstance(items, list) else [None]
+            whole = [entry for entry in entries if entry is not None]
+            if len(whole) < len(entries):
+                raise TransientError("list: the answer was cut off")
+            found += [entry for entry in whole if not entry.deleted]
+            page_token = page.get("nextPageToken")
+            if not page_token:
+                return found
+        raise TransientError("list: the calendar has no end")
+
+    async def _page(self, calendar: str, mark: str, page_token: str | None) -> Mapping[str, Any]:
+        def look(events: Any) -> Any:
+            return events.list(
+                calendarId=calendar,
+                privateExtendedProperty=mark,
+                maxResults=PAGE_SIZE,
+                pageToken=page_token,
+                showDeleted=False,
+            )
+
+        answer = await self._answer_of("list", "the entries", look, etag=None, refusable=NEVER)
+        if not isinstance(answer, Mapping):
+            raise TransientError("list: the answer was cut off")
+        return answer
 
     async def check_access(self, calendar: str) -> None:
         """Raise AuthError unless entries of this calendar may be written."""
@@ -213,6 +247,7 @@ class CalendarClient:
         return self._threads
 
     async def _in_thread(self, call: Call, subject: str, work: Callable[[httplib2.Http], Any]) -> Any:
+        self.requests += 1
         where = subject if call == "list" else f"{call} {subject}"
         transport = httplib2.Http(timeout=self._timeout)
         transport.follow_redirects = False
@@ -234,46 +269,3 @@ class CalendarClient:
             raise TransientError(f"{where}: no answer within {self._timeout:g} s") from error
         except (OSError, httplib2.HttpLib2Error, http.client.HTTPException, UnicodeDecodeError) as error:
             raise TransientError(f"{where}: connection failed ({type(error).__name__})") from error
-
-
-class _Identity:
-    """Gives the token to send. Blocking; one refresh at a time.
-
-    Not `AuthorizedHttp`: for a service account it also asks another Google service in a thread of its
-    own, over a transport that belongs to one thread.
-    """
-
-    def __init__(self, config: Credentials) -> None:
-        self._config = config
-        self._lock = threading.Lock()
-        self._loaded: Any = None
-
-    def token(self, transport: httplib2.Http) -> str:
-        if self._config.access_token is not None:
-            return self._config.access_token.get_secret_value()
-        with self._lock:
-            if self._loaded is None:
-                self._loaded = self._load()
-            if not self._loaded.valid:
-                self._loaded.refresh(google_auth_httplib2.Request(transport))
-            return str(self._loaded.token)
-
-    def renewed(self, transport: httplib2.Http) -> str | None:
-        """A new token instead of one that was refused; None if there is no way to get one."""
-        if self._config.access_token is not None:
-            return None
-        with self._lock:
-            self._loaded = self._load()
-        return self.token(transport)
-
-    def _load(self) -> Any:
-        service_account = self._config.service_account_file
-        file = service_account or self._config.authorized_user_file
-        kind: Any = ServiceAccountCredentials if service_account else UserCredentials
-        try:
-            members = json.loads(Path(str(file)).read_bytes())
-            if service_account:
-                return kind.from_service_account_info(members, scopes=SCOPES)
-            return kind.from_authorized_user_info(members, scopes=SCOPES)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise AuthError(f"credentials: {file} cannot be used ({type(error).__name__})") from error

@@ -1,15 +1,17 @@
 """Mirrors bookings into calendar entries: what is wanted, where, and what the receipt remembers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from adapters.api import AdapterContext, BookingMirror, Receipt
+from adapters.api import AdapterContext, BookingMirror, Observed, Receipt
+from adapters.errors import PermanentError
 from adapters.google_calendar.client import CalendarClient
 from adapters.google_calendar.config import GoogleCalendarConfig
-from adapters.google_calendar.mapping import Entry, EntryKey, Wanted, entry_body
+from adapters.google_calendar.entries import Entry, EntryKey, Wanted, comparable
+from adapters.google_calendar.mapping import entry_body
 from adapters.google_calendar.upkeep import Held, Shown, Upkeep
 from adapters.stamps import is_newer, stamp_position
 from events.state import Booking
@@ -34,6 +36,7 @@ class GoogleCalendarSink(BookingMirror[GoogleCalendarConfig]):
     """One entry per booking, or per host of it, kept at its newest state."""
 
     name = "google_calendar"
+    title = "Google Calendar"
     config_class = GoogleCalendarConfig
 
     def __init__(self, config: GoogleCalendarConfig, context: AdapterContext) -> None:
@@ -64,9 +67,39 @@ class GoogleCalendarSink(BookingMirror[GoogleCalendarConfig]):
             return ("",)
         return tuple(dict.fromkeys(host.id for host in booking.hosts if host.email))
 
+    def requests(self) -> int:
+        return self._client.requests
+
     def preview(self, booking: Booking, part: str) -> dict[str, Any]:
         key = self._key(booking, part)
-        return {} if key is None or self._is_unwanted(booking) else self._wanted(booking, key).resource(0)
+        if key is None or self._is_unwanted(booking):
+            return {}
+        return self._fields(key, entry_body(booking, self.config, self.context.timezone))
+
+    async def observe(self, key: str, part: str, receipt: Receipt | None) -> Observed | None:
+        """By the id the receipt names; without one, whatever the configured calendar lists for this part."""
+        held = self._held(receipt, part)
+        if held is None:
+            listed = await self.survey() or ()
+            return next((one for one in reversed(listed) if (one.key, one.part) == (key, part)), None)
+        found = await self._upkeep.look(held.key, held.generation)
+        return None if found is None else self._observed(held.key, *found)
+
+    async def survey(self) -> Sequence[Observed] | None:
+        calendar = self.config.calendar
+        return None if calendar is None else await self._listed(calendar)
+
+    async def survey_all(
+        self, bookings: Sequence[Booking], receipts: Sequence[Receipt]
+    ) -> Sequence[Observed]:
+        """With `per: host` the calendars of all these hosts, and those where something is held."""
+        if self.config.calendar is not None:
+            return await self._listed(self.config.calendar)
+        return [
+            seen
+            for calendar in self._calendars(bookings, receipts)
+            for seen in await self._listed_if_there(calendar)
+        ]
 
     def intended(self, booking: Booking, part: str) -> Receipt | None:
         """Where a host's entry is going to be.
@@ -111,6 +144,63 @@ class GoogleCalendarSink(BookingMirror[GoogleCalendarConfig]):
             wanted, known, now=self.context.clock(), create=booking.status == "active"
         )
         return self._receipt(shown, booking) if shown else None
+
+    async def _listed(self, calendar: str) -> list[Observed]:
+        """The newest generation of an entry comes last, for it is the one that counts."""
+        found = []
+        for entry in await self._client.marked(calendar, f"hub_installation={self.context.installation_id}"):
+            origin = entry.origin(self.context.installation_id, calendar)
+            if origin is not None:
+                found.append((origin[1], self._observed(origin[0], entry, origin[1])))
+        return [seen for _, seen in sorted(found, key=lambda one: one[0])]
+
+    async def _listed_if_there(self, calendar: str) -> list[Observed]:
+        """A host's calendar may be gone, or never have been one: then it holds nothing."""
+        try:
+            return await self._listed(calendar)
+        except PermanentError:
+            return []
+
+    def _calendars(self, bookings: Iterable[Booking], receipts: Iterable[Receipt]) -> list[str]:
+        """Every calendar that is named, once."""
+        keys = [self._key(booking, part) for booking in bookings for part in self.parts(booking)]
+        held = [self._held(receipt, "") for receipt in receipts]
+        named = [key.calendar for key in keys if key] + [one.key.calendar for one in held if one]
+        return list(dict.fromkeys(named))
+
+    def _observed(self, key: EntryKey, entry: Entry, generation: int) -> Observed:
+        memory = self._memory(
+            key,
+            generation=generation,
+            sequence=_sequence(entry),
+            stamp=entry.stamp or "",
+            foreign=entry.foreign,
+        )
+        receipt = Receipt(
+            external_id=entry.id,
+            etag=entry.etag,
+            fingerprint=entry.fingerprint,
+            position=stamp_position(entry.stamp),
+            url=_address(entry.raw),
+            target=self.target(),
+            detail="observed",
+            data=memory.model_dump(mode="json"),
+        )
+        return Observed(
+            key=key.booking_id,
+            part=key.part,
+            external_id=entry.id,
+            fields=self._fields(key, entry.raw),
+            etag=entry.etag,
+            url=receipt.url,
+            edited_at=_updated(entry),
+            receipt=receipt,
+        )
+
+    def _fields(self, key: EntryKey, members: Mapping[str, Any]) -> dict[str, Any]:
+        """What is compared; with `per: host` the calendar too, for another address moves the entry."""
+        where = {"calendar": key.calendar} if self.config.per == "host" else {}
+        return where | comparable(members)
 
     def _is_unwanted(self, booking: Booking) -> bool:
         return booking.status == "cancelled" and self.config.on_cancel == "delete"
@@ -190,6 +280,15 @@ class GoogleCalendarSink(BookingMirror[GoogleCalendarConfig]):
 def _sequence(entry: Entry) -> int | None:
     sequence = entry.raw.get("sequence")
     return sequence if isinstance(sequence, int) else None
+
+
+def _updated(entry: Entry) -> datetime | None:
+    """When it was changed last; Google does not say by whom."""
+    try:
+        moment = datetime.fromisoformat(str(entry.raw.get("updated")))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _address(raw: Mapping[str, Any]) -> str | None:

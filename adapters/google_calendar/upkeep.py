@@ -12,7 +12,7 @@ from typing import Literal
 
 from adapters.errors import TransientError
 from adapters.google_calendar.client import Answer, CalendarClient
-from adapters.google_calendar.mapping import Entry, EntryKey, Wanted
+from adapters.google_calendar.entries import Entry, EntryKey, Wanted
 from adapters.stamps import is_newer
 
 ROUNDS = 4
@@ -92,6 +92,11 @@ class Upkeep:
                 return step
             generation = step.generation
         raise TransientError(f"entry {wanted.key.entry_id(generation)} does not show what was written")
+
+    async def look(self, key: EntryKey, generation: int) -> tuple[Entry, int] | None:
+        """The newest entry from this generation on, with its own; None if there is none but tombstones."""
+        found = await self._find(key, generation)
+        return (found.entry, found.generation) if found.entry is not None and found.alive else None
 
     async def remove(self, key: EntryKey, held: Held | None, *, stamp: str | None) -> Shown | None:
         """Make it absent; None when it is. An entry later than `stamp` stays and is returned."""

@@ -119,4 +119,9 @@ def _released(entry: LedgerEntry) -> LedgerEntry:
 
 
 def _observed(entry: LedgerEntry) -> Observed:
-    return Observed(key=entry.key, external_id=external_id(entry), fields=shown(entry))
+    return Observed(
+        key=entry.key,
+        external_id=external_id(entry),
+        fields=shown(entry),
+        receipt=receipt_of(entry, None, ()),
+    )

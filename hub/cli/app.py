@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from hub.cli import (
     adapters,
+    apply,
     bookings,
     config,
     config_running,
@@ -18,6 +19,7 @@ from hub.cli import (
     inbox,
     issues,
     operations,
+    plan,
     projections,
     rebuild,
     running_hub,
@@ -30,7 +32,7 @@ from hub.cli import (
 from hub.cli.running import usage
 
 NOT_YET: Mapping[str, tuple[str, ...]] = {
-    "": ("init", "doctor", "plan", "apply", "replay", "console", "sim"),
+    "": ("init", "doctor", "replay", "console", "sim"),
     "bookings": (
         "availability", "reschedule", "cancel", "cancel-range", "rebook", "no-show", "note", "add-guest",
         "remove-guest", "link",
@@ -78,7 +80,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for alone in (running_hub, status, why, rebuild):
+for alone in (running_hub, status, why, plan, apply, rebuild):
     alone.add_to(app)
 for of_config in (config_trying, config_running):
     of_config.add_to(config.app)

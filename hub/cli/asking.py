@@ -9,10 +9,11 @@ from hub.cli.address import config_files, find_address
 from hub.cli.commands import Call
 from hub.cli.output import print_json, print_members, print_table, to_stderr
 from hub.cli.running import usage
-from hub.client import HttpTransport, HubClient
+from hub.client import HttpTransport, HubClient, segment
 from hub.program import pasteable
 
 Row = Sequence[Any]
+POLL_SECONDS = 0.2
 
 
 @contextmanager
@@ -85,6 +86,22 @@ def type_in(call: Call, question: str, flag: str, example: str) -> str:
         raise usage(f"{question} There is no terminal to ask on; add {flag} {example}")
     to_stderr(question)
     return sys.stdin.readline().strip()
+
+
+def follow(call: Call, client: HubClient, operation: dict[str, Any], *, of: str) -> dict[str, Any]:
+    """Look until an operation has ended; progress is for terminals only."""
+    live = sys.stderr.isatty() and not call.json
+    while operation["state"] == "running":
+        client.pause(POLL_SECONDS)
+        operation = client.get(f"/operations/{segment(operation['operation_id'])}")
+        if live and operation["total"]:
+            share = 100 * operation["done"] // operation["total"]
+            rate = operation["rate_per_second"] or 0
+            sys.stderr.write(f"\r{share} % of {operation['total']} {of}, {rate:g}/s ")
+            sys.stderr.flush()
+    if live:
+        sys.stderr.write("\r\033[K")
+    return operation
 
 
 def say(call: Call, text: str, *, next: str | None = None) -> None:

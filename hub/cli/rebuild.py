@@ -1,17 +1,13 @@
 """`rebuild`: the projections again from the first event."""
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
-from hub.cli.asking import opened, say
+from hub.cli.asking import follow, opened, say
 from hub.cli.commands import Call, command
 from hub.cli.output import counted, print_json, to_stderr
 from hub.cli.running import DONE, FAILED, NO
-from hub.client import HubClient, segment
-
-POLL_SECONDS = 0.2
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,28 +30,12 @@ def rebuild(
             return DONE
         body: dict[str, Any] = {"kind": "rebuild", "verify": verify}
         begun = client.post("/operations", body | ({"projections": projections} if projections else {}))
-        ended = _follow(call, client, begun)
+        ended = follow(call, client, begun, of="events")
     if call.json:
         print_json(ended)
     else:
         to_stderr(_sentence(ended, verify=verify))
     return _code(ended)
-
-
-def _follow(call: Call, client: HubClient, operation: dict[str, Any]) -> dict[str, Any]:
-    """Look until it has ended; progress is for terminals only."""
-    live = sys.stderr.isatty() and not call.json
-    while operation["state"] == "running":
-        client.pause(POLL_SECONDS)
-        operation = client.get(f"/operations/{segment(operation['operation_id'])}")
-        if live and operation["total"]:
-            share = 100 * operation["done"] // operation["total"]
-            rate = operation["rate_per_second"] or 0
-            sys.stderr.write(f"\r{share} % of {operation['total']} events, {rate:g}/s ")
-            sys.stderr.flush()
-    if live:
-        sys.stderr.write("\r\033[K")
-    return operation
 
 
 def _differences(operation: dict[str, Any]) -> list[Any]:

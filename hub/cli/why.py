@@ -10,6 +10,7 @@ from hub.cli.commands import Call, command
 from hub.cli.happenings import happenings, pending_lines
 from hub.cli.output import counted, local, print_json, print_table, short, text, to_stdout
 from hub.client import segment
+from hub.program import pasteable
 
 MARKS = {"in_step": "✓", "not_matched": "\N{EN DASH}"}
 
@@ -41,12 +42,20 @@ def print_story(story: dict[str, Any], timezone: str) -> None:
     to_stdout(f"in step   {'   '.join(targets) or 'no sink is configured'}")
     to_stdout("")
     print_table([""] * 4, [happening.cells(timezone) for happening in happenings(story, timezone)])
-    for line in pending_lines(story, timezone) or ["Nothing pending."]:
+    for line in pending_lines(story, timezone) or [_nothing_pending(story)]:
         to_stdout(line)
 
 
 def _no_match(reason: str | None) -> str:
     return text(f" (no match: {reason})") if reason else ""
+
+
+def _nothing_pending(story: dict[str, Any]) -> str:
+    """What a target holds may have been changed there since."""
+    if not story["targets"]:
+        return "Nothing pending."
+    command = f"bookinghub plan --booking {short(story['booking']['booking_id'])}"
+    return f"Nothing pending.  Compare with the targets now: {pasteable(command)}"
 
 
 def title(booking: dict[str, Any]) -> str:

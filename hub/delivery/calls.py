@@ -1,7 +1,7 @@
 """Calling an adapter: which calls one task needs, what they are given, and what they led to so far."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -11,14 +11,16 @@ from events import Booking, Contact, Envelope
 from events.ids import idempotency_key
 from hub.delivery.dispatch import Task
 from hub.delivery.previews import digest_of, parts_of
-from hub.delivery.record import Attempt, PartResult
+from hub.delivery.record import Attempt, PartResult, StrayGone
 from hub.delivery.retry import Sleep, call_with_short_retries
 from hub.delivery.steps import operation_of
-from hub.store.tables import TargetReceiptRow
+from hub.store.tables import StrayRow, TargetReceiptRow
 
 T = TypeVar("T")
 
-SavePart = Callable[[tuple[PartResult, ...]], Awaitable[None]]
+Mirror = BookingMirror[Any] | ContactMirror[Any]
+Result = PartResult | StrayGone
+SavePart = Callable[[tuple[Result, ...]], Awaitable[None]]
 
 
 class Progress:
@@ -27,7 +29,7 @@ class Progress:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
-        self._unsaved: list[PartResult] = []
+        self._unsaved: list[Result] = []
         self._details: list[str] = []
         self._external_id: str | None = None
         self._url: str | None = None
@@ -41,11 +43,11 @@ class Progress:
         """The first call goes out now."""
         self._started = self._loop.time()
 
-    def add(self, result: PartResult) -> None:
+    def add(self, result: Result) -> None:
         """A part is done, but not stored yet."""
         self._unsaved.append(result)
 
-    def take_unsaved(self) -> tuple[PartResult, ...]:
+    def take_unsaved(self) -> tuple[Result, ...]:
         """The results nobody has stored; whoever takes them does."""
         unsaved, self._unsaved = tuple(self._unsaved), []
         return unsaved
@@ -95,7 +97,7 @@ class Calls:
 
     async def sync(
         self,
-        mirror: BookingMirror[Any] | ContactMirror[Any],
+        mirror: Mirror,
         task: Task,
         progress: Progress,
         *,
@@ -108,16 +110,38 @@ class Calls:
         progress.start()
         target = mirror.target()
         held = {
-            part: _given(row, epoch=self._epoch) for part, row in task.held.items() if row.target == target
+            part: _given(row, epoch=self._epoch, look=task.is_repair)
+            for part, row in task.held.items()
+            if row.target == target
         }
+        refused = await self._remove_strays(mirror, task.strays, progress, save=save)
         if task.unknown is not None:
             # Nobody knows what an attempt left there: what can be found is made ours, to be removed.
             held |= await self._sync_parts(mirror, task.unknown, {}, progress, save=save)
         await self._sync_parts(mirror, task.desired, held, progress, save=save)
+        if refused is not None:
+            raise refused
+
+    async def _remove_strays(
+        self, mirror: Mirror, strays: Sequence[StrayRow], progress: Progress, *, save: SavePart
+    ) -> PermanentError | None:
+        """Objects that nothing wants, each by what it showed itself to be; the first refusal."""
+        refused: PermanentError | None = None
+        for stray in strays:
+            await save(progress.take_unsaved())
+            receipt = Receipt.model_validate(stray.receipt)
+            try:
+                await self._sync_part(mirror, None, stray.part, receipt)
+            except PermanentError as error:
+                refused = refused or error
+                continue
+            progress.add(StrayGone(stray.external_id))
+            progress.tell("removed", None)
+        return refused
 
     async def _sync_parts(
         self,
-        mirror: BookingMirror[Any] | ContactMirror[Any],
+        mirror: Mirror,
         state: Booking | Contact | None,
         held: Mapping[str, Receipt],
         progress: Progress,
@@ -150,7 +174,7 @@ class Calls:
 
     async def _announced(
         self,
-        mirror: BookingMirror[Any] | ContactMirror[Any],
+        mirror: Mirror,
         state: Booking | Contact,
         part: str,
         save: SavePart,
@@ -164,11 +188,7 @@ class Calls:
         return receipt
 
     async def _sync_part(
-        self,
-        mirror: BookingMirror[Any] | ContactMirror[Any],
-        state: Any,
-        part: str,
-        given: Receipt | None,
+        self, mirror: Mirror, state: Any, part: str, given: Receipt | None
     ) -> Receipt | None:
         return await self._call(lambda: mirror.sync(state, part, given))
 
@@ -187,12 +207,15 @@ class Calls:
         raise TypeError("an adapter returned something that is no receipt")
 
 
-def _given(row: TargetReceiptRow, *, epoch: int) -> Receipt:
-    """The stored receipt as the adapter gets it back; its position counts only within its own epoch."""
+def _given(row: TargetReceiptRow, *, epoch: int, look: bool) -> Receipt:
+    """The stored receipt as the adapter gets it back; its position counts only within its own epoch.
+
+    Told to look, the adapter gets the address alone: the target does not hold what the receipt says.
+    """
     return Receipt(
         external_id=row.external_id,
-        etag=row.etag,
-        fingerprint=row.fingerprint,
+        etag=None if look else row.etag,
+        fingerprint=None if look else row.fingerprint,
         position=row.position if row.epoch == epoch else 0,
         url=row.url,
         target=row.target,

@@ -19,16 +19,18 @@ from hub.delivery.allowance import Allowance
 from hub.delivery.outlook import admission
 from hub.delivery.policy import may_repeat
 from hub.delivery.sinks import LoadBooking, LoadContact, RunningSink
-from hub.delivery.steps import STATE_BEHIND, Act, Cover, Wait, mirror_step, reactor_step
-from hub.store import checkpoints, claims, receipts, sinks
+from hub.delivery.steps import STATE_BEHIND, Act, Cover, Wait, is_repair, mirror_step, reactor_step
+from hub.store import checkpoints, claims, receipts, sinks, strays
 from hub.store.claims import Claim, Failure, Outcome
 from hub.store.deliveries import NOT_MATCHED
-from hub.store.tables import DeliveryRow, SinkRow, TargetReceiptRow
+from hub.store.tables import DeliveryRow, SinkRow, StrayRow, TargetReceiptRow
 
 log = structlog.get_logger(__name__)
 
 SET_ASIDE = timedelta(minutes=1)
 TOO_LATE = "an attempt came to no answer, and it is too late to repeat it safely"
+BEFORE_ALL = 0
+"""Where a row stands that is about no fact: it removes what belongs to no booking that is known."""
 
 Desired = Mapping[str, Booking | Contact | None]
 
@@ -39,7 +41,8 @@ class Task:
 
     A `probe` finds out whether a target that was down serves again. Without `desired` nothing is wanted
     there, for `reason`; `unknown` is then a state that an attempt without known effect may have written.
-    `revision` is the configuration that decided.
+    `strays` are objects that a repair removes beside what the receipts name. `revision` is the
+    configuration that decided.
     """
 
     claim: Claim
@@ -48,6 +51,7 @@ class Task:
     older: tuple[DeliveryRow, ...] = ()
     desired: Booking | Contact | None = None
     held: Mapping[str, TargetReceiptRow] = field(default_factory=dict)
+    strays: tuple[StrayRow, ...] = ()
     reason: str | None = None
     unknown: Booking | Contact | None = None
     revision: int | None = None
@@ -56,6 +60,11 @@ class Task:
     def rows(self) -> tuple[DeliveryRow, ...]:
         """All rows this settles."""
         return (self.lead, *self.older)
+
+    @property
+    def is_repair(self) -> bool:
+        """Whether the target has to be looked at, whatever the receipts say."""
+        return any(is_repair(row) for row in self.rows)
 
 
 class Dispatch:
@@ -145,12 +154,13 @@ class Dispatch:
         rows = queue.open_rows(session, self._sink.name, list(claimed))
         held = queue.held_receipts(session, self._sink.name, list(claimed))
         allowance = Allowance(session, self._sink.name, guard=self._sink.guard, now=now)
+        stray = strays.of_keys(session, sink=self._sink.name, keys=list(claimed))
         tasks = []
         for key, claim in claimed.items():
             state, there = desired[key], held.get(key, {})
             step = mirror_step(
                 rows.get(key, []),
-                reached=live.position if live is not None and state is not None else None,
+                reached=live.position if live is not None and state is not None else BEFORE_ALL,
                 ended=isinstance(state, Contact) or (state is not None and state.status == "cancelled"),
                 now=now,
                 probe=probe,
@@ -160,7 +170,8 @@ class Dispatch:
             if not isinstance(step, Act):
                 _give_back(session, claim, step, now)
                 continue
-            task = Task(claim, step.lead, probe, step.older, state, there, revision=self._sink.revision)
+            left = tuple(stray.get(key, ()))
+            task = Task(claim, step.lead, probe, step.older, state, there, left, revision=self._sink.revision)
             if state is not None and not self._sink.wants(session, state, bool(there)):
                 # Without a receipt, what an attempt may have left is looked for where it would be.
                 task = replace(task, desired=None, reason=NOT_MATCHED, unknown=None if there else state)
@@ -170,11 +181,12 @@ class Dispatch:
 
     def _is_to_be_done(self, session: Session, task: Task, allowance: Allowance, now: datetime) -> bool:
         """Whether the target is to be called; a task that is not is settled here and given back."""
-        if task.desired is None and not task.held and not queue.may_have_written(session, task.claim):
+        nothing_there = not (task.held or task.strays)
+        if task.desired is None and nothing_there and not queue.may_have_written(session, task.claim):
             skipped = Outcome(task.lead.event_id, "skipped", counted=False, reason=task.reason)
             claims.finish(session, task.claim, [skipped, *covered_by(task)], now=now)
             return False
-        until = allowance.wait_for(task.rows, changes=bool(task.held))
+        until = allowance.wait_for(task.rows, changes=not nothing_there)
         if until is not None:
             claims.postpone(session, task.claim, due_at=until, now=now, counted=False)
         return until is None

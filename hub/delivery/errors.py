@@ -3,6 +3,7 @@
 TransientError
 └── CutOffError        the hub stopped waiting: the call may still have its effect, so its key rests
 HubError
+├── NotComparableError this sink keeps nothing that could be compared, or its target cannot be read back
 ├── LostClaimError     somebody else works on this key by now: the result is discarded
 └── NotReadableError   the row's event cannot be read at present: given back, nobody's attempt
 """
@@ -16,6 +17,10 @@ class CutOffError(TransientError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, effect_unknown=True)
+
+
+class NotComparableError(HubError):
+    """There is nothing to compare; says why."""
 
 
 class LostClaimError(HubError):

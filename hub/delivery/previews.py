@@ -47,8 +47,13 @@ def digest_of(mirror: Mirror, state: Booking | Contact | None, part: str) -> str
         wanted = _shown(mirror, state.model_copy(update={"position": 0}), part)
     except Exception:  # noqa: BLE001 - foreign code, asked for a convenience: what it does not say is unknown
         return None
+    return object_digest(wanted) if wanted else None
+
+
+def object_digest(wanted: Mapping[str, Any]) -> str:
+    """Equal for equal objects, whatever the order of their members."""
     text = json.dumps(wanted, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16] if wanted else None
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def digests_of(mirror: Mirror, state: Booking | Contact) -> dict[str, str] | None:

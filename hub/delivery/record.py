@@ -16,9 +16,12 @@ from hub.delivery.dispatch import Task, covered_by
 from hub.delivery.errors import LostClaimError
 from hub.delivery.policy import RetryPolicy, Terms, Tried, Verdict, error_class, error_message, judge
 from hub.delivery.queue import let_rest
-from hub.store import attempts, claims, receipts, sinks
+from hub.store import attempts, claims, drift, receipts, sinks, strays
 from hub.store.claims import Failure, Outcome
 from hub.store.tables import AttemptRow, DeliveryRow, SinkRow, TargetReceiptRow
+
+UNCHANGED = "unchanged"
+"""The outcome of an attempt that found its receipt to say what is wanted, and did not look further."""
 
 PROBE_EVERY = timedelta(minutes=5)
 """How often a sink without valid credentials is asked whether they are valid by now."""
@@ -43,13 +46,21 @@ class PartResult:
 
 
 @dataclass(frozen=True, slots=True)
+class StrayGone:
+    """An object is removed that no receipt names."""
+
+    external_id: str
+    receipt: None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """A try that ended in an error; `jitter` is its random number in [0, 1)."""
 
     error: Exception
     duration: timedelta
     jitter: float
-    parts: tuple[PartResult, ...] = field(default=())
+    parts: tuple[PartResult | StrayGone, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +71,16 @@ class Attempt:
     duration: timedelta
     message: str | None = None
     url: str | None = None
-    parts: tuple[PartResult, ...] = field(default=())
+    parts: tuple[PartResult | StrayGone, ...] = field(default=())
 
 
 def record_parts(
-    session: Session, task: Task, parts: Sequence[PartResult], *, until: datetime, now: datetime
+    session: Session,
+    task: Task,
+    parts: Sequence[PartResult | StrayGone],
+    *,
+    until: datetime,
+    now: datetime,
 ) -> None:
     """Keep what some parts of the task led to, so that a crash before the others loses nothing."""
     if not claims.renew(session, task.claim, until=until):
@@ -94,6 +110,8 @@ def record_success(
     again = Outcome(task.lead.event_id, "pending", counted=False, due_at=now)
     _finish(session, task, [again] if outdated else [delivered, *covered_by(task)], now)
     _add_attempt(session, task, attempt, now=now)
+    if task.is_repair or attempt.outcome != UNCHANGED:
+        drift.clear(session, sink=task.claim.sink, key=task.claim.key)
     sinks.record_success(session, task.claim.sink, at=now)
     return recovered
 
@@ -197,11 +215,16 @@ def _finish(
         raise LostClaimError(f"claim on {task.claim.key} at {task.claim.sink} was lost")
 
 
-def _keep(session: Session, task: Task, parts: Sequence[PartResult], now: datetime) -> None:
-    gone = [result.part for result in parts if result.receipt is None]
+def _keep(session: Session, task: Task, parts: Sequence[PartResult | StrayGone], now: datetime) -> None:
+    sink, key = task.claim.sink, task.claim.key
+    removed = [result.external_id for result in parts if isinstance(result, StrayGone)]
+    if removed:
+        strays.forget(session, sink=sink, key=key, external_ids=removed)
+    results = [result for result in parts if isinstance(result, PartResult)]
+    gone = [result.part for result in results if result.receipt is None]
     if gone:
-        receipts.delete_parts(session, sink=task.claim.sink, key=task.claim.key, parts=gone)
-    for result in parts:
+        receipts.delete_parts(session, sink=sink, key=key, parts=gone)
+    for result in results:
         if result.receipt is not None:
             receipts.put(session, _receipt_row(task, result, result.receipt, now))
 

@@ -14,6 +14,10 @@ WAITING = ("pending", "sending")
 REPLAY = "replay:"
 """How the cause of a row begins that a person wanted delivered again; the operation's id follows."""
 
+DRIFT = "drift:"
+REPAIRS = ("apply:", DRIFT)
+"""How the cause of a row begins that repairs a target; the operation's id follows."""
+
 STATE_BEHIND = timedelta(seconds=1)
 """How long rows wait whose state the live projection does not show yet."""
 
@@ -42,11 +46,11 @@ class Wait:
 
 
 def mirror_step(
-    rows: Sequence[DeliveryRow], *, reached: int | None, ended: bool, now: datetime, probe: bool = False
+    rows: Sequence[DeliveryRow], *, reached: int, ended: bool, now: datetime, probe: bool = False
 ) -> Act | Wait | None:
     """The next step of a mirror's key, given its open rows by position.
 
-    The state shows every fact up to the position `reached` (None: there is no state). `ended` says
+    The state shows every fact up to the position `reached` (0: there is no state). `ended` says
     that it may be taken back within the grace: a cancellation that is still held then holds every
     earlier row as well, or that row would announce it early. A `probe` may ask with a parked row.
     """
@@ -57,7 +61,7 @@ def mirror_step(
     held = [row for row in waiting if row.hold and row.due_at > now]
     if ended and held:
         return Wait(held[-1].due_at)
-    shown = [row for row in rows if reached is not None and row.position <= reached]
+    shown = [row for row in rows if row.position <= reached]
     lead = next((row for row in reversed(shown) if row.state in leading), None)
     if lead is None:
         return Wait(now + STATE_BEHIND)
@@ -81,6 +85,11 @@ def reactor_step(
     if head.event_type == BookingCancelled.event_type() and active and operation_of(head) is None:
         return Cover(head, "the booking went on")
     return Act(head)
+
+
+def is_repair(row: DeliveryRow) -> bool:
+    """Whether the target was found to differ, so that what a receipt says of it cannot be relied on."""
+    return row.cause is not None and row.cause.startswith(REPAIRS)
 
 
 def operation_of(row: DeliveryRow) -> str | None:

@@ -25,6 +25,7 @@ from hub.delivery.record import (
     Attempt,
     Failed,
     PartResult,
+    StrayGone,
     record_failure,
     record_parts,
     record_success,
@@ -104,7 +105,7 @@ class Worker:
             await self._fail(task, progress, error)
 
     async def _act(self, task: Task, progress: Progress) -> None:
-        async def save(parts: tuple[PartResult, ...]) -> None:
+        async def save(parts: tuple[PartResult | StrayGone, ...]) -> None:
             if parts:
                 await self._save(task, parts)
 
@@ -130,7 +131,7 @@ class Worker:
             raise NotReadableError("the log does not hold this event at its position")
         return envelope
 
-    async def _save(self, task: Task, parts: tuple[PartResult, ...]) -> None:
+    async def _save(self, task: Task, parts: tuple[PartResult | StrayGone, ...]) -> None:
         now = self._clock.now()
         until = now + self._sink.lease
         await self._persist(lambda session: record_parts(session, task, parts, until=until, now=now))

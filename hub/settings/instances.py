@@ -151,6 +151,11 @@ class InstanceCheck:
                 message = "events belongs to reactors; a mirror follows the newest state whatever happened"
                 self._report(events.place, ("sinks", name, "events"), message)
             return
+        for key in ("drift", "hand_edits"):
+            written = entry.entries.get(key)
+            if written and not is_null(written.node):
+                message = f"{key} belongs to mirrors; a reactor keeps nothing that could be compared"
+                self._report(written.place, ("sinks", name, key), message)
         if isinstance(start, Scalar) and start.text == "upcoming":
             message = "upcoming belongs to mirrors; a reactor starts now"
             self._report(start.place, ("sinks", name, "start"), message)

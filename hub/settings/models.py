@@ -144,6 +144,17 @@ class RetrySettings(Section):
         return self
 
 
+class DriftSettings(Section):
+    """When a mirror is compared with its target, and what happens to what has drifted."""
+
+    every: Duration | None = Field(
+        None,
+        description="about how often a mirror is compared with its target; absent: 1h, for contacts 24h; "
+        "0s: never",
+    )
+    repair: bool = Field(False, description="repair what a comparison finds, within the guard")
+
+
 class Instance(Section):
     """What sources and sinks have in common."""
 
@@ -196,6 +207,14 @@ class SinkEntry(Instance):
     )
     renamed_from: str | None = Field(
         None, description="name this sink had before; its receipts and deliveries are carried over"
+    )
+    drift: DriftSettings = Field(
+        default_factory=DriftSettings, description="comparing a mirror with its target by schedule"
+    )
+    hand_edits: Literal["report", "restore"] | None = Field(
+        None,
+        description="what a comparison by schedule does about objects somebody edited or deleted at the "
+        "target; report: an issue, restore: put them back; absent: restore if drift.repair, else report",
     )
     config: dict[str, Any] = Field(default_factory=dict, description="the adapter's own settings")
 

@@ -33,8 +33,6 @@ NOT_YET: Mapping[KeyPath, NotYet] = {
     ("sources", "*", "silence"): NotYet("silence of a source is not watched"),
     ("sources", "*", "key_expires"): NotYet("the age of keys is not watched"),
     ("sources", "*", "renamed_from"): NotYet("a source keeps its name"),
-    ("sinks", "*", "drift"): NotYet("targets are not compared by schedule"),
-    ("sinks", "*", "hand_edits"): NotYet("edits by hand are not looked for"),
 }
 
 

@@ -371,7 +371,7 @@ class ClaimRow(Row, table=True):
 
 
 class TargetReceiptRow(Row, table=True):
-    """What a target holds for one part of one key."""
+    """What a target holds for one part of one key; `wanted` is a digest of what was wanted then."""
 
     __tablename__ = "target_receipts"
 
@@ -518,3 +518,45 @@ class FormerReceiptRow(Row, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
     wanted: str | None = None
     left_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class StrayRow(Row, table=True):
+    """An object at a target that nothing wants and no receipt names: the next repair removes it."""
+
+    __tablename__ = "strays"
+
+    sink: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    external_id: str = Field(primary_key=True)
+    part: str
+    receipt: dict[str, Any] = Field(sa_type=JsonDocument)
+    found_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class DriftCheckRow(Row, table=True):
+    """The last comparison of a sink with its target by schedule, and when the next one is due."""
+
+    __tablename__ = "drift_checks"
+
+    sink: str = Field(primary_key=True)
+    next_at: datetime = Field(sa_type=UtcDateTime)
+    checked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    compared: int = 0
+    error: str | None = None
+
+
+class DriftRow(Row, table=True):
+    """An object that the last comparison found out of step; names of members, none of their values."""
+
+    __tablename__ = "drift"
+    __table_args__ = (Index(None, "booking_id"),)
+
+    sink: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    part: str = Field(primary_key=True)
+    external_id: str = Field(primary_key=True)
+    booking_id: str | None = None
+    action: str
+    cause: str
+    members: list[str] = Field(default_factory=list, sa_type=JsonDocument)
+    since: datetime = Field(sa_type=UtcDateTime)

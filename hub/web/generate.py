@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from hub.web import hub_objects, objects
+from hub.web import hub_objects, objects, plan_objects
 
 FOLDER = Path("docs/reference/json")
 
@@ -19,6 +19,8 @@ SCHEMAS: Mapping[str, type[BaseModel]] = {
     "inbox_receipt": objects.ReceiptObject,
     "issue": hub_objects.IssueObject,
     "operation": hub_objects.OperationObject,
+    "plan_counts": plan_objects.PlanObject,
+    "plan_item": plan_objects.PlanItemObject,
     "prepared": hub_objects.PreparedObject,
     "problem": objects.ProblemObject,
     "projection": hub_objects.ProjectionObject,

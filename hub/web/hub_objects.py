@@ -112,6 +112,16 @@ class FormerObject(Shown):
     since: Moment
 
 
+class DriftObject(Shown):
+    """The last comparison with the target by schedule; `drifted` is what is still out of step of it."""
+
+    checked_at: Moment | None
+    next_at: Moment
+    compared: int
+    drifted: int
+    error: str | None
+
+
 class SinkObject(SinkStatus):
     """A sink with what the hub remembers of it; `failing_since`: from then on it has served nobody.
 
@@ -130,6 +140,7 @@ class SinkObject(SinkStatus):
     rate: str | None
     concurrency: int
     failing_since: Moment | None
+    drift: DriftObject | None
     address: str | None = None
     addresses: dict[str, str] | None = None
     match: dict[str, Any] | None

@@ -108,6 +108,16 @@ KINDS: Mapping[str, Kind] = {
         "There are not enough rooms or other units for everybody: {detail}",
         "bookinghub sinks show {object} --view schedule --day {first}",
     ),
+    "drift_found": Kind(
+        "warning",
+        "The target did not show what is wanted when it was last compared: {detail}",
+        "bookinghub plan {object}",
+    ),
+    "double_entries": Kind(
+        "warning",
+        "The target shows something twice: {detail}",
+        "bookinghub plan {object}",
+    ),
     "quarantine_not_empty": Kind(
         "warning",
         "Nobody could read what reached the door: {detail}",
@@ -191,6 +201,7 @@ def _of_sinks(services: HubServices, seen: Situation) -> Iterator[Found]:
             if pile is not None:
                 yield Found(code, name, pile.since, _counted(pile.count, "delivery", "deliveries"))
         yield from _of_ledger(services, seen, name)
+        yield from _of_drift(seen, name)
 
 
 def _of_ledger(services: HubServices, seen: Situation, name: str) -> Iterator[Found]:
@@ -199,6 +210,18 @@ def _of_ledger(services: HubServices, seen: Situation, name: str) -> Iterator[Fo
         day = found.first.astimezone(ZoneInfo(services.settings.hub.timezone)).date().isoformat()
         detail = f"{_counted(found.count, 'booking waits', 'bookings wait')}, the first on {day}"
         yield Found("resource_conflict", name, found.since, detail, day)
+
+
+def _of_drift(seen: Situation, name: str) -> Iterator[Found]:
+    """What the last comparison by schedule found, as far as nothing has repaired it since."""
+    piles = {cause: pile for (sink, cause), pile in seen.house.drifted.items() if sink == name}
+    double = piles.pop("doubled", None)
+    if double is not None:
+        yield Found("double_entries", name, double.since, _counted(double.count, "object", "objects"))
+    if piles:
+        since = min(pile.since or seen.now for pile in piles.values())
+        told = ", ".join(f"{pile.count} {cause.replace('_', ' ')}" for cause, pile in sorted(piles.items()))
+        yield Found("drift_found", name, since, told)
 
 
 _STOPPED = {"auth_failed": "sink_auth_failed", "paused": "sink_paused", "circuit_open": "circuit_open"}

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement
@@ -39,6 +39,23 @@ def read_page(
     except BadCursorError as error:
         raise _foreign() from error
     return Page(page.items, page.next and _seal(model.__name__, selection, page.next))
+
+
+def page_of(
+    items: Sequence[Mapping[str, Any]], *, kind: str, selection: Selection, name: Callable[[Any], str]
+) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+    """A page of a list that is made anew each time; `name` tells its items apart, in whatever order.
+
+    A cursor whose item is gone by now leads nowhere: the list has to be begun again.
+    """
+    after = _unseal(kind, selection)
+    names = [name(item) for item in items]
+    if after is not None and after not in names:
+        raise ProblemError("preview-outdated", "the list has changed; begin again without the cursor")
+    first = 0 if after is None else names.index(after) + 1
+    page = items[first : first + selection.limit]
+    more = first + len(page) < len(items)
+    return page, _seal(kind, selection, names[first + len(page) - 1]) if more else None
 
 
 def respond(

@@ -29,10 +29,12 @@ CODES: Mapping[str, tuple[int, str]] = {
     "invalid": (422, "The request cannot be understood"),
     "key-reused": (422, "The key belongs to another request"),
     "internal": (500, "The hub failed"),
+    "target-refused": (502, "The target refused"),
     "not-supported": (501, "This hub cannot do that"),
     "provider-refused": (502, "The other side refused"),
     "log-unavailable": (503, "The event log does not answer"),
     "store-unavailable": (503, "The store does not answer"),
+    "target-unreachable": (503, "The target does not answer"),
     "not-ready": (503, "The hub is not ready"),
     "provider-unreachable": (503, "The other side does not answer"),
 }

@@ -12,6 +12,8 @@ from adapters.api import Sink
 from adapters.publishing import Feed
 from events.envelope import Envelope
 from hub.clock import Clock
+from hub.delivery.applying import Wanted
+from hub.delivery.comparison import Comparison
 from hub.errors import HubError
 from hub.projections.effects import Effect
 from hub.settings.changes import Change
@@ -71,6 +73,18 @@ class Reprocess(Protocol):
     """Reads a receipt in quarantine again; what it leads to happens afterwards."""
 
     async def __call__(self, receipt_id: str) -> None: ...
+
+
+class Compare(Protocol):
+    """Compares a sink with its target now, for some keys or for all; raises what keeps it from that."""
+
+    async def __call__(self, sink: str, *, keys: frozenset[str] | None = None) -> Comparison: ...
+
+
+class Apply(Protocol):
+    """Begins to repair what a comparison found and returns its operation id."""
+
+    async def __call__(self, wanted: Wanted) -> str: ...
 
 
 class Rebuild(Protocol):
@@ -150,6 +164,8 @@ class HubServices:
     reprocess: Reprocess | None = None
     rebuild: Rebuild | None = None
     prepare: Prepare | None = None
+    compare: Compare | None = None
+    apply: Apply | None = None
     stop: Callable[[], None] | None = None
     wake_deliveries: Callable[[], None] = _nothing
     feeds: Mapping[str, Feed] = field(default_factory=dict)

@@ -9,8 +9,9 @@ projections and the sinks are.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, or_
+from sqlalchemy import func, or_, union
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -19,6 +20,7 @@ from hub.store import (
     checkpoints,
     deliveries,
     dirty,
+    drift,
     former,
     guard,
     installation,
@@ -36,6 +38,8 @@ from hub.store.ledger import Conflicts
 from hub.store.tables import (
     CheckpointRow,
     DeliveryRow,
+    DriftCheckRow,
+    DriftRow,
     InstallationRow,
     QuarantineRow,
     SinkRow,
@@ -81,6 +85,8 @@ class House:
     out_of_step: Mapping[str, int]
     stuck: Mapping[tuple[str, str], Pile]
     conflicts: Mapping[str, Conflicts]
+    checks: Mapping[str, DriftCheckRow]
+    drifted: Mapping[tuple[str, str], Pile]
     held: Mapping[str, Held] = field(default_factory=dict)
     former: Mapping[str, Sequence[LeftBehind]] = field(default_factory=dict)
     receipts: Mapping[str, int] = field(default_factory=dict)
@@ -188,11 +194,13 @@ def _read_house(session: Session, counts: FactCounts, now: datetime) -> House:
         held=guard.held(session),
         former=former.counts(session),
         receipts=receipts.counts(session),
+        checks=drift.checks(session),
+        drifted={name: Pile(*pile) for name, pile in drift.piles(session).items()},
     )
 
 
 def _out_of_step(session: Session) -> dict[str, int]:
-    """Bookings per sink whose target is not known to hold their newest state."""
+    """Bookings per sink whose target is not known to hold their newest state, or was seen not to."""
     newer = aliased(DeliveryRow)
     overtaken = (
         select(newer.sink)
@@ -206,11 +214,12 @@ def _out_of_step(session: Session) -> dict[str, int]:
     )
     state = col(DeliveryRow.state)
     open_rows = state.in_((*deliveries.OPEN_STATES, "uncertain"))
-    counted = (
-        select(DeliveryRow.sink, func.count(col(DeliveryRow.booking_id).distinct()))
-        .where(or_(open_rows, (state == "dead") & ~overtaken))
-        .group_by(col(DeliveryRow.sink))
-    )
+    behind: Any = select(
+        col(DeliveryRow.sink).label("sink"), col(DeliveryRow.booking_id).label("object")
+    ).where(or_(open_rows, (state == "dead") & ~overtaken))
+    drifted: Any = select(col(DriftRow.sink), func.coalesce(DriftRow.booking_id, DriftRow.key))
+    either = union(behind, drifted).subquery()
+    counted = select(either.c.sink, func.count()).group_by(either.c.sink)
     return {row[0]: row[1] for row in session.execute(counted)}
 
 

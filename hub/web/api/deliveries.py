@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hub.delivery.wanted import DROPPED
 from hub.store import deliveries
 from hub.store.deliveries import RETRIABLE_STATES, DeliveryFilter
 from hub.store.tables import AttemptRow, BookingRow, DeliveryRow
@@ -32,7 +33,6 @@ from hub.web.asking import (
     takes,
 )
 from hub.web.filters import Chooser
-from hub.web.in_step import DROPPED
 from hub.web.objects import AttemptObject, DeliveryDetail, DeliveryObject, DeliveryPreview
 from hub.web.paging import read_page, respond
 from hub.web.present import delivery_data, delivery_object, dumped, shown

@@ -1,5 +1,7 @@
 """Long work: asked for, listed, watched."""
 
+from typing import Any
+
 from fastapi import APIRouter
 from sqlalchemy import ColumnElement
 from sqlmodel import col
@@ -10,6 +12,7 @@ from hub.store import operations
 from hub.store.tables import OperationRow
 from hub.telemetry import PROJECTIONS
 from hub.web.acting import HubRoute, not_possible, services_of
+from hub.web.api.plans import begin_apply
 from hub.web.asking import (
     Listed,
     answer,
@@ -29,7 +32,7 @@ from hub.web.selectors import OPERATION_STATES
 from hub.web.services import HubServices
 
 SELECTORS = ("since", "until", "type", "state")
-KINDS = ("rebuild",)
+KINDS = ("rebuild", "apply")
 
 router = APIRouter(route_class=HubRoute, tags=["operations"])
 
@@ -66,21 +69,30 @@ async def show_operation(request: Request, operation_id: str) -> Response:
 
 @router.post("/operations", status_code=202, responses=gives(OperationObject, 202))
 async def begin_operation(request: Request) -> Response:
-    """Begin long work, `{"kind": "rebuild", "verify": false}`; the answer says where to watch it."""
+    """Begin long work; the answer says where to watch it.
+
+    `{"kind": "rebuild", "verify": false}`, or `{"kind": "apply", "sinks": […]}` with a `booking` or the
+    `items` of a plan, which are then done only as they were shown.
+    """
     services = services_of(request)
     body = await read_object(request)
-    kind, named = take_text(body, "kind"), body.pop("projections", None)
-    verify = take_flag(body, "verify")
-    refuse_rest(body)
+    kind = take_text(body, "kind")
     if kind not in KINDS:
         raise invalid("/kind", f"kind is one of {', '.join(KINDS)}")
+    begin = begin_apply if kind == "apply" else _begin_rebuild
+    operation_id = await begin(services, body)
+    begun = await _shown(services, operation_id)
+    return answer(begun, 202, Location=f"/api/v1/operations/{operation_id}")
+
+
+async def _begin_rebuild(services: HubServices, body: dict[str, Any]) -> str:
+    named, verify = body.pop("projections", None), take_flag(body, "verify")
+    refuse_rest(body)
     if named is not None and (not isinstance(named, list) or set(map(str, named)) - set(PROJECTIONS)):
         raise invalid("/projections", f"projections is a list of {', '.join(PROJECTIONS)}")
     if services.rebuild is None:
         raise not_possible("this process cannot rebuild")
-    operation_id = await services.rebuild(verify=verify)
-    begun = await _shown(services, operation_id)
-    return answer(begun, 202, Location=f"/api/v1/operations/{operation_id}")
+    return await services.rebuild(verify=verify)
 
 
 async def _shown(services: HubServices, operation_id: str) -> OperationObject:

@@ -25,6 +25,7 @@ from hub.web.asking import (
 from hub.web.forgetting import forget, what_is_forgotten
 from hub.web.held import held_object, rows_to_let_go
 from hub.web.hub_objects import (
+    DriftObject,
     Forgotten,
     FormerObject,
     HeldObject,
@@ -34,7 +35,7 @@ from hub.web.hub_objects import (
     SinkPreview,
     SlotObject,
 )
-from hub.web.present import booking_of
+from hub.web.present import booking_of, shown
 from hub.web.previewing import preview_of
 from hub.web.problems import ProblemError, invalid, not_found
 from hub.web.seeing import look, respond_whole
@@ -214,5 +215,14 @@ def _shown(services: HubServices, seen: Situation, name: str) -> SinkObject:
                 FormerObject(target=one.target, count=one.count, since=one.since)
                 for one in seen.house.former.get(name, ())
             ],
+            "drift": _drift(seen, name),
         }
     )
+
+
+def _drift(seen: Situation, name: str) -> DriftObject | None:
+    check = seen.house.checks.get(name)
+    if check is None:
+        return None
+    drifted = sum(pile.count for (sink, _), pile in seen.house.drifted.items() if sink == name)
+    return shown(DriftObject, check, drifted=drifted)

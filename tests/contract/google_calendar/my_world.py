@@ -106,8 +106,20 @@ class World:
         return list(answer["calls"])
 
     def delete_by_hand(self, entry_id: str) -> None:
-        self._client.delete(
-            f"{self.url}calendars/{OWNER}/events/{entry_id}",
+        self._by_hand("DELETE", f"/{entry_id}")
+
+    def edit_by_hand(self, entry_id: str, **members: Any) -> None:
+        self._by_hand("PATCH", f"/{entry_id}", members)
+
+    def insert_by_hand(self, **members: Any) -> str:
+        """The id of an entry that a person made."""
+        return str(self._by_hand("POST", "", members).json()["id"])
+
+    def _by_hand(self, method: str, below: str, members: dict[str, Any] | None = None) -> httpx.Response:
+        return self._client.request(
+            method,
+            f"{self.url}calendars/{OWNER}/events{below}",
+            json=members,
             headers={"Authorization": f"Bearer {self.token}"},
         ).raise_for_status()
 

@@ -55,6 +55,16 @@ class StandIn(SimulatedSide):
             headers={"Authorization": f"Bearer {TOKEN}"},
         )
 
+    def insert_by_hand(self, body: dict[str, Any], *, calendar: str = CALENDAR) -> dict[str, Any]:
+        """An entry that a person, or a program that is not this hub, puts into the calendar."""
+        made = self._client.post(
+            f"/calendar/v3/calendars/{calendar}/events",
+            json=body,
+            headers={"Authorization": f"Bearer {TOKEN}"},
+        )
+        inserted: dict[str, Any] = made.raise_for_status().json()
+        return inserted
+
     def vanish(self, entry_id: str, *, calendar: str = CALENDAR) -> None:
         self._client.post("/_vanish", json={"calendar": calendar, "id": entry_id}).raise_for_status()
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from adapters.errors import AuthError, PermanentError
+from adapters.google_calendar import client
 from adapters.testing import sample_states
 from events import Booking
 from events.state import Host
@@ -156,3 +157,50 @@ async def test_no_calendar_and_no_token_are_told_apart(world: World) -> None:
         await world.sink(context(), calendar="nobody@acme.com").sync(BOOKED, "", None)
     with pytest.raises(AuthError):
         await world.sink(context(), credentials={"access_token": "ya29.wrong"}).open()
+
+
+async def test_what_is_read_back_is_what_was_written_and_nobody_elses(world: World) -> None:
+    sink, other = world.sink(context()), world.sink(context(installation="installation-2"))
+    for state in (BOOKED, MOVED, CHANGED, MISSED):
+        receipt = await made(sink, state)
+        for seen in (await sink.observe("b-1001", "", receipt), *await sink.survey_all([], [])):
+            assert seen is not None
+            assert seen.fields == sink.preview(state, "")
+    await made(other, BOOKED)
+    entry = next(event for event in world.shown() if event["id"] == receipt.external_id)
+    when = {name: entry[name] for name in ("start", "end")}
+    world.insert_by_hand(summary="Lunch", **when)
+    world.insert_by_hand(summary="A copy", extendedProperties=entry["extendedProperties"], **when)
+    assert len(world.shown()) == 4
+    assert [seen.external_id for seen in await sink.survey_all([], [])] == [receipt.external_id]
+
+
+async def test_many_pages_are_read_to_the_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PAGE_SIZE", 2)
+    sink = world.sink(context())
+    for number in range(5):
+        name = f"b-{number}"
+        await made(sink, BOOKED.model_copy(update={"booking_id": name, "provider_id": name}))
+    world.insert_by_hand(summary="Lunch", start={"date": "2026-10-23"}, end={"date": "2026-10-24"})
+    assert len(await sink.survey_all([], [])) == 5
+    assert world.calls().count("list") == 3
+
+
+async def test_what_people_did_is_seen_and_repaired_when_told_to_look(world: World) -> None:
+    sink = world.sink(context())
+    receipt = await made(sink, BOOKED)
+    told_to_look = receipt.model_copy(update={"etag": None, "fingerprint": None})
+    world.edit_by_hand(receipt.external_id, summary="Mine now")
+    (seen,) = await sink.survey_all([], [])
+    assert seen.fields == sink.preview(BOOKED, "") | {"summary": "Mine now"}
+    await made(sink, BOOKED, told_to_look)
+    (event,) = world.shown()
+    assert event["summary"] == "Erstgespräch: Quendolin, Bo"
+    world.delete_by_hand(receipt.external_id)
+    assert await sink.survey_all([], []) == []
+    assert await sink.observe("b-1001", "", receipt) is None
+    await made(sink, BOOKED, told_to_look)
+    (seen,) = await sink.survey_all([], [])
+    assert seen.fields == sink.preview(BOOKED, "")
+    assert await sink.sync(None, "", seen.receipt) is None
+    assert world.shown() == []

@@ -128,7 +128,7 @@ def test_several_hits_are_listed_and_code_2(hub: World) -> None:
         ["bookings", "show"],
         ["bookings", "frobnicate"],
         ["bookings"],
-        ["plan"],
+        ["doctor"],
         ["bookings", "reschedule", "b1"],
         ["sinks", "forget", "crm"],
         ["status", "--as-of", "2h"],
@@ -148,13 +148,13 @@ def test_bad_usage_is_one_line_and_code_2(hub: World, arguments: list[str]) -> N
 
 
 def test_what_is_planned_is_not_yet(hub: World) -> None:
-    for arguments in (["plan"], ["doctor"], ["bookings", "cancel", "b1"], ["contacts", "forget", "x"]):
+    for arguments in (["replay"], ["doctor"], ["bookings", "cancel", "b1"], ["contacts", "forget", "x"]):
         assert "not yet" in bookinghub(*arguments).err
 
 
 def test_help_names_no_command_that_is_not_there(hub: World) -> None:
     shown = bookinghub("--help").out
-    assert "plan" not in shown
+    assert "doctor" not in shown
     for noun in ("bookings", "deliveries", "config"):
         assert bookinghub(noun, "--help").code == 0
 

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from adapters import safe_for
 from adapters.api import (
     AdapterContext,
     BookingMirror,
     ContactMirror,
+    Observed,
     Reactor,
     Receipt,
     Repeat,
@@ -34,6 +36,7 @@ class Entry:
     booking_id: str
     start: str
     position: int
+    note: str = ""
 
 
 class Faults:
@@ -120,6 +123,10 @@ class OutsideSystem:
         self.busy.discard(key)
 
 
+async def _nothing() -> None:
+    """Nobody interferes."""
+
+
 class Calendar(OutsideSystem):
     """A calendar whose entries are addressed by ids the caller chooses; writes are absolute."""
 
@@ -127,6 +134,23 @@ class Calendar(OutsideSystem):
         super().__init__()
         self.entries: dict[str, Entry] = {}
         self.history: dict[str, list[int]] = defaultdict(list)
+        self.looks = 0
+        self.while_looking: Callable[[], Awaitable[None]] = _nothing
+
+    def shown(self, entry_id: str) -> Observed | None:
+        """An entry as it is read back; those below another name are somebody else's."""
+        entry = self.entries.get(entry_id)
+        place, key, part = entry_id.split("/", 2)
+        if entry is None or place != "calendar-1":
+            return None
+        return Observed(
+            key=key,
+            part=part.partition("+")[0],
+            external_id=entry_id,
+            fields={"start": entry.start} | ({"note": entry.note} if entry.note else {}),
+            etag=f"etag-{entry.position}{entry.note}",
+            receipt=Receipt(external_id=entry_id, target=place, data={"booking_id": key}),
+        )
 
     def put(self, entry_id: str, entry: Entry) -> str:
         existed = self.entries.get(entry_id)
@@ -146,7 +170,11 @@ class Calendar(OutsideSystem):
 
 
 class CalendarMirror(BookingMirror[NoConfig]):
-    """One entry per booking, or one per host (`per_host`); cancelled bookings have none."""
+    """One entry per booking, or one per host (`per_host`); cancelled bookings have none.
+
+    A `trusting` one makes no call when its receipt says what is wanted; one that `lists` not is asked
+    for each part, one that is not `readable` not at all.
+    """
 
     name = "fake_calendar"
     config_class = NoConfig
@@ -158,9 +186,15 @@ class CalendarMirror(BookingMirror[NoConfig]):
         *,
         per_host: bool = False,
         target: str = "calendar-1",
+        readable: bool = True,
+        lists: bool = True,
+        trusting: bool = False,
     ) -> None:
         super().__init__(NoConfig(), context)
         self.calendar = calendar
+        self.readable = readable
+        self.lists = lists
+        self.trusting = trusting
         self.per_host = per_host
         self.named_target = target
         self.given: list[Receipt | None] = []
@@ -183,7 +217,27 @@ class CalendarMirror(BookingMirror[NoConfig]):
         entry_id = f"{self.named_target}/{booking.booking_id}/{part}"
         return Receipt(external_id=entry_id, detail="intended", data={"booking_id": booking.booking_id})
 
+    def preview(self, booking: Booking, part: str) -> dict[str, Any]:
+        return {} if booking.status == "cancelled" else {"start": booking.start.isoformat()}
+
+    async def observe(self, key: str, part: str, receipt: Receipt | None) -> Observed | None:
+        self.calendar.looks += 1
+        if not self.readable:
+            raise NotImplementedError("this calendar cannot be read back")
+        await self.calendar.while_looking()
+        return self.calendar.shown(f"{self.named_target}/{key}/{part}")
+
+    async def survey(self) -> Sequence[Observed] | None:
+        self.calendar.looks += 1
+        if not self.lists:
+            return None
+        await self.calendar.while_looking()
+        found = (self.calendar.shown(name) for name in self.calendar.entries)
+        return [one for one in found if one is not None]
+
     async def sync(self, booking: Booking | None, part: str, receipt: Receipt | None) -> Receipt | None:
+        if booking is None and receipt is not None:
+            return await self._remove(part, receipt)
         key = booking.booking_id if booking else str(receipt and receipt.data["booking_id"])
         try:
             fault = await self.calendar.before(f"{key}/{part}" if self.per_host else key)
@@ -191,6 +245,18 @@ class CalendarMirror(BookingMirror[NoConfig]):
             self.given.append(receipt)
             self.calendar.after(fault)
             return made
+        finally:
+            self.calendar.done(f"{key}/{part}" if self.per_host else key)
+
+    async def _remove(self, part: str, receipt: Receipt) -> None:
+        key = str(receipt.data["booking_id"])
+        try:
+            fault = await self.calendar.before(f"{key}/{part}" if self.per_host else key)
+            self.calendar.calls.append((key, part, 0))
+            self.calendar.history[key].append(0)
+            self.calendar.delete(receipt.external_id)
+            self.given.append(receipt)
+            self.calendar.after(fault)
         finally:
             self.calendar.done(f"{key}/{part}" if self.per_host else key)
 
@@ -202,11 +268,14 @@ class CalendarMirror(BookingMirror[NoConfig]):
         if booking is None or booking.status == "cancelled":
             self.calendar.delete(entry_id)
             return None
+        if self.trusting and receipt is not None and receipt.fingerprint == booking.start.isoformat():
+            return receipt.model_copy(update={"position": position, "detail": "unchanged"})
         entry = Entry(key, booking.start.isoformat(), position)
         detail = self.calendar.put(entry_id, entry)
         return Receipt(
             external_id=entry_id,
             etag=f"etag-{position}",
+            fingerprint=booking.start.isoformat(),
             position=position,
             url=f"https://calendar.example/{entry_id}",
             detail=detail,
@@ -231,6 +300,22 @@ class CrmMirror(ContactMirror[NoConfig]):
     def __init__(self, crm: Crm, context: AdapterContext) -> None:
         super().__init__(NoConfig(), context)
         self.crm = crm
+        self.looks: list[str] = []
+
+    def preview(self, contact: Contact, part: str) -> dict[str, Any]:
+        return {"bookings": contact.booking_count, "cancellations": contact.cancellation_count}
+
+    async def observe(self, key: str, part: str, receipt: Receipt | None) -> Observed | None:
+        self.looks.append(key)
+        counted = self.crm.counters.get(key)
+        if counted is None:
+            return None
+        return Observed(
+            key=key,
+            external_id=key,
+            fields={"bookings": counted[0], "cancellations": counted[1]},
+            edited_by="mara@studio.example",
+        )
 
     async def sync(self, contact: Contact | None, part: str, receipt: Receipt | None) -> Receipt | None:
         assert contact is not None

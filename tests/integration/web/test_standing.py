@@ -419,7 +419,11 @@ async def test_rebuild_is_an_operation(world: World) -> None:
     )
     listed = (await client.get("/api/v1/operations", params={"state": "done"})).json()["items"]
     assert [item["operation_id"] for item in listed] == [shown["operation_id"]]
-    for body in ({"kind": "apply"}, {"kind": "rebuild", "projections": ["x"]}, {"kind": "rebuild", "x": 1}):
+    for body in (
+        {"kind": "nonsense"},
+        {"kind": "rebuild", "projections": ["x"]},
+        {"kind": "rebuild", "x": 1},
+    ):
         assert (await client.post("/api/v1/operations", json=body)).status_code == 422
 
 

@@ -12,6 +12,7 @@ from adapters.api import (
     AdapterContext,
     BookingMirror,
     ContactMirror,
+    Observed,
     Reactor,
     Reading,
     Receipt,
@@ -97,7 +98,32 @@ class ShelfMirror(BookingMirror[SinkConfig]):
         self.shelf = shelf
 
     def object_id(self, booking: Booking) -> str:
-        return booking.booking_id
+        return f"{self.context.installation_id}/{booking.booking_id}"
+
+    def preview(self, booking: Booking, part: str) -> dict[str, Any]:
+        if booking.status == "cancelled":
+            return {}
+        return {"start": booking.start, "link": booking.link, "no_show": booking.no_show}
+
+    async def observe(self, key: str, part: str, receipt: Receipt | None) -> Observed | None:
+        name = receipt.external_id if receipt else f"{self.context.installation_id}/{key}"
+        return self.shown(key, name) if name in await self.listed() else None
+
+    async def survey(self) -> Sequence[Observed]:
+        names = [name.partition("/") for name in await self.listed()]
+        return [
+            self.shown(key, f"{owner}/{key}")
+            for owner, _, key in names
+            if owner == self.context.installation_id
+        ]
+
+    async def listed(self) -> list[str]:
+        found: list[str] = await self.shelf.call(lambda: list(self.shelf.held))
+        return found
+
+    def shown(self, key: str, name: str) -> Observed:
+        start, _, _, link, no_show = self.shelf.held[name]
+        return Observed(key=key, external_id=name, fields={"start": start, "link": link, "no_show": no_show})
 
     def is_stale(self, booking: Booking) -> bool:
         held = self.shelf.held.get(self.object_id(booking))
@@ -180,6 +206,45 @@ class HastyMirror(ShelfMirror):
         return {}
 
 
+class BlindMirror(ShelfMirror):
+    """Shows what it wrote, not what stands there."""
+
+    async def observe(self, key: str, part: str, receipt: Receipt | None) -> Observed | None:
+        return receipt and Observed(key=key, external_id=receipt.external_id)
+
+
+class NosyMirror(ShelfMirror):
+    """Lists what belongs to others, under their bookings."""
+
+    async def survey(self) -> Sequence[Observed]:
+        return [self.shown(name.partition("/")[2], name) for name in await self.listed()]
+
+
+class MeddlingMirror(ShelfMirror):
+    """Tidies up while it looks."""
+
+    async def listed(self) -> list[str]:
+        names = await super().listed()
+        self.shelf.held = {name: (*held[:4], "none") for name, held in self.shelf.held.items()}
+        return names
+
+
+class SilentMirror(ShelfMirror):
+    """Cannot list, and does not say so."""
+
+    async def survey(self) -> None:  # type: ignore[override]
+        return None
+
+
+class TrustingMirror(ShelfMirror):
+    """Takes any receipt for a proof."""
+
+    async def sync(self, booking: Booking | None, part: str, receipt: Receipt | None) -> Receipt | None:
+        if booking is not None and receipt is not None and receipt.position == booking.position:
+            return receipt
+        return await super().sync(booking, part, receipt)
+
+
 class TestShelfMirror(MirrorContract):
     secrets = (SECRET,)
     forbidden: ClassVar = {"403 forbidden": AuthError, "403 rate": TransientError}
@@ -209,6 +274,13 @@ class TestShelfMirror(MirrorContract):
         (UncancellableMirror, "test_cancelled_mid_call_it_stays_usable"),
         (HastyMirror, "test_open_accepts_working_credentials"),
         (HastyMirror, "test_a_preview_reaches_nobody"),
+        (BlindMirror, "test_what_is_read_back_is_what_the_preview_says"),
+        (BlindMirror, "test_what_somebody_removed_is_not_seen"),
+        (MeddlingMirror, "test_what_is_read_back_is_what_the_preview_says"),
+        (NosyMirror, "test_a_survey_lists_the_own_objects_and_no_strangers"),
+        (MeddlingMirror, "test_a_survey_lists_the_own_objects_and_no_strangers"),
+        (SilentMirror, "test_a_survey_lists_the_own_objects_and_no_strangers"),
+        (TrustingMirror, "test_told_to_look_it_restores_what_somebody_removed"),
     ],
 )
 async def test_a_broken_mirror_fails(kind: type[ShelfMirror], case: str) -> None:

@@ -44,7 +44,7 @@ class TestMirror:
         assert isinstance(mirror_step(rows, reached=5, ended=False, now=NOW), Wait)
 
     def test_unknown_state_is_not_absence(self) -> None:
-        assert isinstance(mirror_step([row(7)], reached=None, ended=False, now=NOW), Wait)
+        assert isinstance(mirror_step([row(7)], reached=0, ended=False, now=NOW), Wait)
 
     def test_held_cancellation_holds_every_earlier_row(self) -> None:
         rows = [row(1, "BookingCreated"), held(2)]

@@ -52,6 +52,7 @@ sources:
     webhok: {token: x}
     webhook: {token: "${ABSENT}"}
     webhook: {}
+    silence: 3h
 sinks:
   wall:
     type: board
@@ -71,12 +72,13 @@ sinks:
         (5, "unknown key"),
         (6, "${ABSENT} is not set"),
         (7, "duplicate key"),
-        (11, '"5" is not a duration'),
-        (12, "not yet available: edits by hand"),
-        (15, "a template has to stand in quote"),
-        (17, '"bord" is not an installed adapt'),
+        (8, "not yet available: silence of a "),
+        (12, '"5" is not a duration'),
+        (13, '"revert" is not one of report, r'),
+        (16, "a template has to stand in quote"),
+        (18, '"bord" is not an installed adapt'),
     ]
-    assert str(caught.value).startswith(f"{file}: 8 problems\n")
+    assert str(caught.value).startswith(f"{file}: 9 problems\n")
 
 
 def test_a_problem_of_a_merged_key_names_the_file_it_stands_in(tmp_path: Path) -> None:

@@ -536,6 +536,39 @@ def upgrade() -> None:
         sa.Column("left_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("sink", "target", "key", "part", name="pk_former_receipts"),
     )
+    op.create_table(
+        "strays",
+        sa.Column("sink", TEXT, nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("external_id", TEXT, nullable=False),
+        sa.Column("part", TEXT, nullable=False),
+        sa.Column("receipt", DOCUMENT, nullable=False),
+        sa.Column("found_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("sink", "key", "external_id", name="pk_strays"),
+    )
+    op.create_table(
+        "drift_checks",
+        sa.Column("sink", TEXT, nullable=False),
+        sa.Column("next_at", MOMENT, nullable=False),
+        sa.Column("checked_at", MOMENT, nullable=True),
+        sa.Column("compared", NUMBER, nullable=False),
+        sa.Column("error", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("sink", name="pk_drift_checks"),
+    )
+    op.create_table(
+        "drift",
+        sa.Column("sink", TEXT, nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("part", TEXT, nullable=False),
+        sa.Column("external_id", TEXT, nullable=False),
+        sa.Column("booking_id", TEXT, nullable=True),
+        sa.Column("action", TEXT, nullable=False),
+        sa.Column("cause", TEXT, nullable=False),
+        sa.Column("members", DOCUMENT, nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("sink", "key", "part", "external_id", name="pk_drift"),
+    )
+    op.create_index("ix_drift_booking_id", "drift", ["booking_id"])
     if op.get_context().dialect.name == "postgresql":
         # A role that may not create schemas needs only that an administrator has made this one.
         if op.get_bind().scalar(sa.text("SELECT to_regnamespace('bookinghub')")) is None:

@@ -12,7 +12,7 @@ from adapters.api import AdapterContext, Receipt
 from adapters.errors import TransientError
 from adapters.google_calendar.client import Answer
 from adapters.google_calendar.config import GoogleCalendarConfig
-from adapters.google_calendar.mapping import Entry
+from adapters.google_calendar.entries import Entry
 from adapters.google_calendar.simulated import Calendars, RefusedError
 from adapters.google_calendar.sink import GoogleCalendarSink
 from adapters.google_calendar.upkeep import Upkeep

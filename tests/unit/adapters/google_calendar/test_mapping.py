@@ -8,7 +8,8 @@ import pytest
 
 from adapters.entry_texts import DESCRIPTION_LIMIT, TITLE_LIMIT
 from adapters.google_calendar.config import GoogleCalendarConfig
-from adapters.google_calendar.mapping import Entry, EntryKey, Wanted, entry_body
+from adapters.google_calendar.entries import Entry, EntryKey, Wanted
+from adapters.google_calendar.mapping import entry_body
 from adapters.testing import sample_booking, sample_states
 from events import Attendee, Booking
 from events.state import MeetingType

@@ -7,6 +7,7 @@ import pytest
 
 from adapters.api import AdapterContext, Receipt
 from adapters.google_calendar.config import GoogleCalendarConfig
+from adapters.google_calendar.entries import EntryKey
 from adapters.google_calendar.sink import GoogleCalendarSink
 from adapters.testing import sample_states
 from events.state import Host
@@ -39,10 +40,12 @@ def test_a_booking_has_one_part_or_one_per_host_with_an_address() -> None:
     assert sink(per="host").parts(booking) == ("h-1", "h-3")
 
 
-def test_the_preview_is_what_would_be_sent() -> None:
+def test_the_preview_is_what_would_be_shown() -> None:
     shown = sink().preview(BOOKED, "")
     assert shown["summary"] == "Erstgespräch: Quendolin, Bo"
-    assert shown["extendedProperties"]["private"]["hub"] == "meetergo:b-1001"
+    assert (shown["start"], shown["transparency"]) == ("2026-10-23T08:00:00Z", "transparent")
+    assert "calendar" not in shown
+    assert sink(per="host").preview(BOOKED, "h-1") == shown | {"calendar": "mara@studio.example"}
     assert sink().preview(CANCELLED, "") == {}
     assert sink(on_cancel="mark").preview(CANCELLED, "")["summary"].startswith("Cancelled: ")
     assert sink(per="host").preview(BOOKED, "h-unknown") == {}
@@ -62,7 +65,8 @@ def test_the_place_of_a_hosts_entry_is_known_before_it_is_written() -> None:
     per_host = sink(per="host")
     intended = per_host.intended(BOOKED, "h-1")
     assert intended is not None
-    assert intended.external_id == per_host.preview(BOOKED, "h-1")["id"]
+    key = EntryKey("installation", "mara@studio.example", "meetergo", "b-1001", "h-1")
+    assert intended.external_id == key.entry_id(0)
     assert intended.data["calendar"] == "mara@studio.example"
     assert sink().intended(BOOKED, "") is None
     assert per_host.intended(CANCELLED, "h-1") is None
