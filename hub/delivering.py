@@ -4,6 +4,7 @@ First the store takes the new configuration over, in one transaction; from then 
 old one any more, in this process or another. Then the engine follows.
 """
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -36,6 +37,8 @@ class Deliveries:
         self._metrics = metrics
         self._owner = owner
         self._engine: DeliveryEngine | None = None
+        self._revisions: dict[str, int | None] = {}
+        self._turn = asyncio.Lock()
 
     async def foresee(self, settings: Settings) -> tuple[Effect, ...]:
         """What these settings would do to the targets; nothing is changed."""
@@ -48,6 +51,10 @@ class Deliveries:
 
     async def apply(self, settings: Settings) -> tuple[Effect, ...]:
         """Work by these settings from now on; the effects as they came about."""
+        async with self._turn:
+            return await self._apply(settings)
+
+    async def _apply(self, settings: Settings) -> tuple[Effect, ...]:
         running = await self._build(settings)
         try:
             applied = await self._take_over(settings, running)
@@ -57,14 +64,17 @@ class Deliveries:
         for effect in applied.effects:
             _log.info("configuration_applied", sink=effect.sink, effect=effect.text)
         before, self._settings = self._settings, settings
-        changed = set() if self._engine is None else _changed(before, settings)
+        replaced: Collection[str] = ()
         if self._engine is not None:
-            at_work = {sink.name for sink in running}
-            self._engine.replace(
-                _known([sink for sink in running if sink.name in changed], applied.rows),
-                gone=set(before.sinks) - at_work,
-            )
-        await _close([sink for sink in running if sink.name not in changed])
+            # Another hub may have applied something else in between, and given way to none of ours.
+            changed = _changed(before, settings)
+            known = _known(running, applied.rows)
+            new = [
+                one for one in known if one.name in changed or self._revisions.get(one.name) != one.revision
+            ]
+            self._engine.replace(new, gone=set(before.sinks) - {sink.name for sink in running})
+            replaced = self._noted(new)
+        await _close([sink for sink in running if sink.name not in replaced])
         return applied.effects
 
     async def _take_over(self, settings: Settings, running: Sequence[RunningSink]) -> Applied:
@@ -88,14 +98,21 @@ class Deliveries:
         """Nothing came of the new settings: the sinks that were ended for them go on by the old ones."""
         if self._engine is not None and names:
             old = [sink for sink in await self._build(self._settings) if sink.name in names]
-            self._engine.replace(_known(old, await self._rows()))
+            known = _known(old, await self._rows())
+            self._engine.replace(known)
+            self._noted(known)
 
     async def start(self) -> None:
         """Begin to deliver."""
+        async with self._turn:
+            await self._start()
+
+    async def _start(self) -> None:
         base, row = self._base, await self._identity()
+        known = _known(await self._build(self._settings), await self._rows())
         engine = DeliveryEngine(
             base.database,
-            _known(await self._build(self._settings), await self._rows()),
+            known,
             base.clock,
             load_booking=current_booking,
             load_contact=current_contact,
@@ -107,12 +124,14 @@ class Deliveries:
         )
         await engine.start()
         self._engine = engine
+        self._noted(known)
 
     async def begin_again(self) -> None:
         """A new epoch has begun: the adapters are built anew with it."""
-        if self._engine is not None:
-            await self.stop()
-            await self.start()
+        async with self._turn:
+            if self._engine is not None:
+                await self.stop()
+                await self._start()
 
     def wake(self) -> None:
         """Rows are due, or may be."""
@@ -128,6 +147,11 @@ class Deliveries:
     async def _build(self, settings: Settings) -> list[RunningSink]:
         row = await self._identity()
         return build_sinks(self._base, settings, installation_id=row.installation_id, epoch=row.epoch)
+
+    def _noted(self, known: Sequence[RunningSink]) -> Collection[str]:
+        """Remember by which revision these sinks work now; returns their names."""
+        self._revisions |= {sink.name: sink.revision for sink in known}
+        return {sink.name for sink in known}
 
     async def _rows(self) -> dict[str, SinkRow]:
         return {row.name: row for row in await self._base.database.read(sinks.every)}

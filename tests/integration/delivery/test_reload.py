@@ -1,0 +1,124 @@
+"""The deliveries of a hub follow its settings, whatever another hub on the same store does in between."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hub.delivering import Deliveries
+from hub.errors import StoreError
+from hub.projections.registered import registered
+from hub.settings import Settings, load_settings
+from hub.store import installation
+from hub.telemetry import Metrics
+from tests.integration.delivery.world import World, eventually
+
+
+class Log:
+    """The log as far as deliveries need it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.at = world.envelope_at
+
+    async def state(self) -> Any:
+        return SimpleNamespace(last=len(self._world.log))
+
+
+def settings(folder: Path, **sinks: str) -> Settings:
+    lines = [f"  {name}: {{type: console_log, max_age: 36500d{more}}}" for name, more in sinks.items()]
+    file = folder / "hub.yaml"
+    file.write_text("sinks:\n" + "\n".join(lines) + "\n")
+    return load_settings([file], {})
+
+
+@pytest.fixture
+def base(world: World) -> Any:
+    world.db.write_now(lambda session: installation.get_or_create(session, now=world.clock.now()))
+    return SimpleNamespace(database=world.db, log=Log(world), clock=world.clock)
+
+
+async def hub(world: World, base: Any, first: Settings) -> Deliveries:
+    made = Deliveries(base, first, Metrics(version="0"), owner="one")
+    await made.apply(first)
+    await made.start()
+    await known(world)
+    return made
+
+
+async def known(world: World) -> None:
+    world.registrations = list(await world.db.read(registered))
+
+
+async def test_a_hub_goes_on_after_another_one_went_there_and_back(
+    world: World, base: Any, tmp_path: Path
+) -> None:
+    plain = settings(tmp_path, console="")
+    other = settings(tmp_path, console=", match: {host: nobody}")
+    one, two = await hub(world, base, plain), Deliveries(base, plain, Metrics(version="0"), owner="two")
+    try:
+        assert [effect.text for effect in await two.apply(other)] == [
+            "console: match changed: it acts on what happens from now on"
+        ]
+        await known(world)
+        await world.see("b1")
+        assert await world.states_of("console") == ["skipped"]
+        await two.apply(plain)
+        await known(world)
+        await world.see("b2")
+        one.wake()
+        assert await one.apply(plain) == ()
+        one.wake()
+        await eventually(lambda: _delivered(world, "b2"))
+    finally:
+        await one.stop()
+
+
+async def test_sinks_come_change_their_name_and_go(world: World, base: Any, tmp_path: Path) -> None:
+    made = await hub(world, base, settings(tmp_path, console=""))
+    try:
+        renamed = settings(tmp_path, printer=", renamed_from: console", second="")
+        foreseen = await made.foresee(renamed)
+        assert await made.apply(renamed) == foreseen
+        await known(world)
+        await world.see("b1")
+        made.wake()
+        await eventually(lambda: _delivered(world, "b1", count=2))
+        assert {row.sink for row in await world.rows("console")} == set()
+        await made.apply(settings(tmp_path, second=""))
+        await known(world)
+        await world.see("b2")
+        made.wake()
+        await eventually(lambda: _delivered(world, "b2"))
+        assert await world.states_of("printer", "b2") == []
+    finally:
+        await made.stop()
+
+
+async def test_what_cannot_be_written_leaves_the_former_settings_at_work(
+    world: World, base: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await hub(world, base, settings(tmp_path, console=""))
+    try:
+
+        async def fail(work: Any) -> Any:
+            raise StoreError("disk full")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(world.db, "write", fail)
+            with pytest.raises(StoreError):
+                await made.apply(settings(tmp_path, printer=", renamed_from: console"))
+        await world.see("b1")
+        made.wake()
+        await eventually(lambda: _delivered(world, "b1"))
+        assert [row.sink for row in await world.rows("console")] == ["console"]
+    finally:
+        await made.stop()
+
+
+async def _delivered(world: World, key: str, *, count: int = 1) -> bool:
+    found = []
+    for name in ("console", "printer", "second"):
+        found += await world.states_of(name, key)
+    return found == ["delivered"] * count
