@@ -6,7 +6,7 @@ different members (the link, the title), so what only webhooks have is read apar
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -56,6 +56,17 @@ def check_webhook(payload: Mapping[str, Any], *, source: str, received_at: datet
     return _reading(payload, _required_members, source=source, received_at=received_at)
 
 
+def read_row(row: Mapping[str, Any], *, source: str, seen_at: datetime) -> Reading:
+    """What one appointment of the API says, be it a row of a list or read by itself."""
+    fields = Fields(row)
+    try:
+        members = _shared(fields) | _of_meeting_type(fields) | _of_row_meeting(fields)
+        snapshot = _snapshot(members, source=source, origin="api", hint=None, seen_at=seen_at)
+    except UnreadableError as error:
+        return Reading("unreadable", "appointment", reason=str(error))
+    return Reading("booking", "appointment", snapshot, snapshot.provider_id, _named(fields.mistyped))
+
+
 def _reading(
     payload: Mapping[str, Any], members_of: MembersOf, *, source: str, received_at: datetime
 ) -> Reading:
@@ -70,7 +81,7 @@ def _reading(
     fields = Fields(content)
     try:
         members = members_of(_appointment(fields, kind), fields)
-        snapshot = _snapshot(members, source=source, kind=kind, seen_at=received_at)
+        snapshot = _snapshot(members, source=source, origin="payload", hint=kind, seen_at=received_at)
     except UnreadableError as error:
         return Reading("unreadable", kind, reason=str(error))
     return Reading("booking", kind, snapshot, snapshot.provider_id, _named(fields.mistyped))
@@ -84,9 +95,11 @@ def _appointment(content: Fields, kind: str) -> Fields:
     return content
 
 
-def _snapshot(members: Known, *, source: str, kind: str, seen_at: datetime) -> BookingSnapshot:
+def _snapshot(
+    members: Known, *, source: str, origin: Literal["api", "payload"], hint: str | None, seen_at: datetime
+) -> BookingSnapshot:
     try:
-        return BookingSnapshot(source=source, origin="payload", seen_at=seen_at, hint=kind, **members)
+        return BookingSnapshot(source=source, origin=origin, seen_at=seen_at, hint=hint, **members)
     except ValidationError as error:
         names = {".".join(map(str, problem["loc"][:1])) or "attendees" for problem in error.errors()}
         raise UnreadableError(f"{', '.join(sorted(names))}: not readable") from error
@@ -155,6 +168,21 @@ def _of_webhook_meeting(appointment: Fields) -> Known:
     return _given(
         link=meeting.text("meetingLink"), channel=meeting.text("channel"), group=meeting.flag("groupBooking")
     )
+
+
+def _of_row_meeting(appointment: Fields) -> Known:
+    """`meetingInfo` of an API row is about the type of meeting; the link stands in `hostingInfo`."""
+    members: Known = {}
+    info, hosting = appointment.object("meetingInfo"), appointment.object("hostingInfo")
+    if isinstance(info, Fields):
+        name = info.text("name")
+        members |= _given(title=name, meeting_type_name=name)
+        members |= _given(channel=info.text("channel"), group=info.flag("groupBooking"))
+    if isinstance(hosting, Fields):
+        members |= _given(link=hosting.text("meetingLink"))
+    if not appointment.has("notes"):
+        members |= _given(notes=appointment.text("note"))
+    return members
 
 
 def _of_meeting_type(appointment: Fields) -> Known:
