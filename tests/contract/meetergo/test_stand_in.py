@@ -285,6 +285,22 @@ def test_a_body_that_fails_validation_names_its_members(meetergo: StandIn) -> No
     assert {error["field"] for error in answer["errors"]} >= {"attendee.receiveReminders", "attendee.notes"}
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        pytest.param("2026-10-16T09:00:00Z", id="past"),
+        pytest.param("2026-10-27T22:00:00Z", id="at night"),
+        pytest.param("2026-10-31T09:00:00Z", id="on a Saturday"),
+        pytest.param("2026-10-27T16:30:00Z", id="longer than the day"),
+    ],
+)
+def test_a_time_that_is_not_offered_is_taken(meetergo: StandIn, start: str) -> None:
+    attendee = {"email": "a@b.example", "receiveReminders": True, "notes": {}}
+    body = {"meetingTypeId": FIRST_TALK, "start": start, "hostIds": [MARA], "attendee": attendee}
+    assert refused(meetergo.send("POST", "/v4/booking", **body)) == payload("error_400_slot_occupied.json")
+    assert meetergo.send("POST", "/v4/booking", **body, ignoreAvailability=True).status_code == 201
+
+
 def test_a_personal_token_may_name_its_owner_and_needs_nobody(meetergo: StandIn) -> None:
     for user in (None, MARA):
         assert meetergo.raw("/v4/user/me", key=PERSONAL_TOKEN, user=user).json()["id"] == MARA

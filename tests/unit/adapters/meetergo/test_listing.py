@@ -59,6 +59,7 @@ def read(*pages: Page, size: int = 2) -> tuple[list[Any], Progress]:
             id="grew meanwhile",
         ),
         pytest.param([page(0, "a", None, total=2), page(1, total=2)], ["a"], False, id="a row without id"),
+        pytest.param([page(0, "a", None, total=1)], ["a"], False, id="a row without id, not counted"),
         pytest.param([page(0, "a", "b", total=1)], ["a", "b"], False, id="more than announced"),
         pytest.param([page(0, "a", total=None)], ["a"], False, id="no total, short page"),
         pytest.param(
