@@ -69,7 +69,7 @@ class Simulator(Simulation):
                 "cancelled": not appointment.is_active,
                 "note": appointment.note,
                 "attendees": {
-                    attendee.id: {"missed": bool(attendee.no_show), "guests": list(attendee.guests or ())}
+                    attendee.id: {"missed": attendee.no_show, "guests": list(attendee.guests)}
                     for attendee in appointment.attendees
                 },
             }

@@ -77,8 +77,13 @@ class BookingDesk:
         return None
 
     def _join(self, before: Appointment, dto: BookingDto) -> Appointment:
-        attendees = (*before.attendees, self._attendee(dto.attendee))
-        joined = self._records.replace(before, attendees=attendees, updated_at=self._records.now)
+        attendee = self._attendee(dto.attendee)
+        joined = self._records.replace(
+            before,
+            attendees=(*before.attendees, attendee),
+            shows_guests=before.shows_guests or bool(attendee.guests),
+            updated_at=self._records.now,
+        )
         self._records.announce("booking_created", joined)
         return joined
 
@@ -126,6 +131,7 @@ class BookingDesk:
             location=kind.location,
             payment={"id": dto.payment_id, "status": "paid"} if dto.payment_id else None,
             replaces=dto.rescheduled_from_id,
+            shows_guests=bool(dto.attendee.bringalong_emails),
         )
         self._records.keep(made)
         self._records.announce("booking_created", made)
@@ -152,5 +158,5 @@ class BookingDesk:
             phone=dto.phone,
             timezone=dto.timezone or self._state.timezone,
             language=dto.language or "de",
-            guests=tuple(dto.bringalong_emails) if dto.bringalong_emails else None,
+            guests=tuple(dto.bringalong_emails or ()),
         )

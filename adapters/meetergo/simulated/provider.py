@@ -11,7 +11,7 @@ from adapters.meetergo.simulated.asked import CancelDto
 from adapters.meetergo.simulated.booking import BookingDesk
 from adapters.meetergo.simulated.records import Records
 from adapters.meetergo.simulated.refusals import not_found, refused
-from adapters.meetergo.simulated.state import Act, Appointment, Attendee, Cancellation, State
+from adapters.meetergo.simulated.state import Appointment, Attendee, Cancellation, State
 
 
 class Provider:
@@ -67,25 +67,23 @@ class Provider:
     def add_guest(self, appointment_id: str, attendee_id: str, email: str) -> Appointment:
         """Bring one more person along with an attendee."""
         before, attendee = self.records.attending(attendee_id, appointment_id)
-        guests = tuple(dict.fromkeys((*(attendee.guests or ()), email)))
-        return self._with(before, attendee.model_copy(update={"guests": guests}), "guest")
+        guests = tuple(dict.fromkeys((*attendee.guests, email)))
+        return self._bringing(before, attendee, guests)
 
     def remove_guest(self, appointment_id: str, attendee_id: str, email: str) -> Appointment:
         before, attendee = self.records.attending(attendee_id, appointment_id)
-        if email not in (attendee.guests or ()):
+        if email not in attendee.guests:
             raise not_found("Guest")
-        guests = tuple(guest for guest in attendee.guests or () if guest != email)
-        return self._with(before, attendee.model_copy(update={"guests": guests}), "guest")
+        guests = tuple(guest for guest in attendee.guests if guest != email)
+        return self._bringing(before, attendee, guests)
 
     def mark(self, attendee_id: str, *, missed: bool = True) -> Appointment:
         """Mark an attendee as a no-show, or take the mark back; nothing is announced."""
         before, attendee = self.records.attending(attendee_id)
         mark = {"no_show": missed, "no_show_at": self.records.now if missed else None}
-        attendees = tuple(
-            other.model_copy(update=mark if other.id == attendee.id else {"no_show": bool(other.no_show)})
-            for other in before.attendees
-        )
-        return self.records.replace(before, attendees=attendees, **self.records.touched("no_show", before))
+        attendees = _with(before, attendee.model_copy(update=mark))
+        touched = self.records.touched("no_show", before)
+        return self.records.replace(before, attendees=attendees, shows_marks=True, **touched)
 
     def _leave(self, before: Appointment, attendee_id: str) -> Appointment:
         remaining = tuple(attendee for attendee in before.attendees if attendee.id != attendee_id)
@@ -107,6 +105,11 @@ class Provider:
             self.records.announce("booking_cancelled", appointment)
         return gone[0]
 
-    def _with(self, before: Appointment, changed: Attendee, act: Act) -> Appointment:
-        attendees = tuple(changed if a.id == changed.id else a for a in before.attendees)
-        return self.records.replace(before, attendees=attendees, **self.records.touched(act, before))
+    def _bringing(self, before: Appointment, attendee: Attendee, guests: tuple[str, ...]) -> Appointment:
+        attendees = _with(before, attendee.model_copy(update={"guests": guests}))
+        touched = self.records.touched("guest", before)
+        return self.records.replace(before, attendees=attendees, shows_guests=True, **touched)
+
+
+def _with(appointment: Appointment, changed: Attendee) -> tuple[Attendee, ...]:
+    return tuple(changed if other.id == changed.id else other for other in appointment.attendees)

@@ -61,7 +61,7 @@ def row(appointment: Appointment, state: State) -> dict[str, Any]:
         "isCancelled": not appointment.is_active,
         "rescheduledAt": api_time(appointment.rescheduled_at) if appointment.rescheduled_at else None,
         "rescheduleCount": appointment.reschedule_count,
-        "attendees": [_api_attendee(attendee, state) for attendee in appointment.attendees],
+        "attendees": [_api_attendee(attendee, appointment, state) for attendee in appointment.attendees],
         "attendeeIds": [attendee.id for attendee in appointment.attendees],
         "hosts": [_host(state.hosts[host_id]) for host_id in appointment.host_ids],
         "hostIds": list(appointment.host_ids),
@@ -198,14 +198,19 @@ def _attendee(attendee: Attendee) -> dict[str, Any]:
     }
 
 
-def _api_attendee(attendee: Attendee, state: State) -> dict[str, Any]:
-    shown = _attendee(attendee) | _mark(attendee, state.switches.no_show_member)
-    return shown | ({} if attendee.guests is None else {"bringalongEmails": list(attendee.guests)})
+def _api_attendee(attendee: Attendee, appointment: Appointment, state: State) -> dict[str, Any]:
+    """Marks and guests show with everybody once anybody has one, so that taking the last away shows too."""
+    shown = _attendee(attendee)
+    if appointment.shows_marks:
+        shown |= _mark(attendee, state.switches.no_show_member)
+    if appointment.shows_guests:
+        shown["bringalongEmails"] = list(attendee.guests)
+    return shown
 
 
 def _mark(attendee: Attendee, member: str | None) -> dict[str, Any]:
-    """The mark under the name that is switched on; hidden while nobody of the appointment was ever marked."""
-    if member is None or attendee.no_show is None:
+    """The mark under the name that is switched on."""
+    if member is None:
         return {}
     if member == "status":
         return {member: "no-show" if attendee.no_show else "confirmed"}

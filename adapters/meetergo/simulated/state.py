@@ -51,7 +51,7 @@ class Kind(Frozen):
 
 
 class Attendee(Frozen):
-    """A guest. `no_show` is None until somebody of the appointment was marked, `guests` until one came."""
+    """A guest, and whom they bring along."""
 
     id: str
     email: str | None = None
@@ -61,9 +61,9 @@ class Attendee(Frozen):
     phone: str | None = None
     timezone: str = "Europe/Berlin"
     language: str = "de"
-    no_show: bool | None = None
+    no_show: bool = False
     no_show_at: datetime | None = None
-    guests: tuple[str, ...] | None = None
+    guests: tuple[str, ...] = ()
 
 
 class Cancellation(Frozen):
@@ -76,7 +76,10 @@ class Cancellation(Frozen):
 
 
 class Appointment(Frozen):
-    """One meeting. `series` is shared by the occurrences of one; no page shows how meetergo names it."""
+    """One meeting. `series` is shared by the occurrences of one; no page shows how meetergo names it.
+
+    `shows_marks` and `shows_guests`: somebody was marked, or brought somebody along, so these are shown.
+    """
 
     id: str
     secret: str
@@ -97,6 +100,8 @@ class Appointment(Frozen):
     payment: dict[str, Any] | None = None
     series: str | None = None
     replaces: str | None = None
+    shows_marks: bool = False
+    shows_guests: bool = False
 
     @property
     def is_active(self) -> bool:
