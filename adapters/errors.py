@@ -1,9 +1,11 @@
 """What an adapter may raise, grouped by what the hub does next.
 
 AdapterError
-├── TransientError   retry, after `retry_after` if the other side named a time
-├── PermanentError   dead letter at once; the key goes on with its next row
-└── AuthError        pause this sink, keep its rows, raise an issue
+├── TransientError          retry, after `retry_after` if the other side named a time
+│   └── OutcomeUnknownError a write may have happened: look before doing it again
+├── PermanentError          dead letter at once; the key goes on with its next row
+│   └── RefusalError        what a person asked for was refused; `code` says why
+└── AuthError               pause this sink or source, keep its rows, raise an issue
 """
 
 from datetime import timedelta
@@ -28,8 +30,26 @@ class TransientError(AdapterError):
         self.effect_unknown = effect_unknown
 
 
+class OutcomeUnknownError(TransientError):
+    """A write without an answer, at a system that would do it twice if it were asked twice.
+
+    Never repeated by itself: the next look at the object shows whether it happened.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, effect_unknown=True)
+
+
 class PermanentError(AdapterError):
     """The same call will never succeed: the other side refuses its content."""
+
+
+class RefusalError(PermanentError):
+    """A refusal whose reason people are told; `code` is a word in the manner of the HTTP API's problems."""
+
+    def __init__(self, message: str, *, code: str = "provider-refused") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class AuthError(AdapterError):

@@ -147,6 +147,10 @@ class Simulation(ABC):
         """Answer a further control route; None if there is no such route."""
         return None
 
+    async def steered(self, request: Request) -> Reply | None:
+        """Answer a further control route that has to wait for something; None if there is no such route."""
+        return None
+
     def uncounted(self, request: Request) -> Reply | None:
         """Answer what is no call of the system's API, such as its token endpoint."""
         return None
@@ -160,7 +164,7 @@ class Simulation(ABC):
     async def _answer(self, request: Request) -> Reply:
         try:
             if request.path[:1] and request.path[0].startswith("_"):
-                return self._controlled(request)
+                return await self.steered(request) or self._controlled(request)
             return self.uncounted(request) or await self._called(request)
         except RefusedError as refusal:
             return self.refused(refusal)

@@ -14,7 +14,7 @@ from adapters.testing_certify import Certificate, Subject, certify
 from adapters.testing_storm import STATUSES
 
 WITHOUT_STAND_IN = {"console_log", "meetergo"}
-"""Writes to standard output; a source, whose stand-in is not due yet."""
+"""Writes to standard output; a source, whose stand-in is tried in `tests/contract/meetergo`."""
 
 
 TRIED = sorted((*known_simulators(), *known_other_sides()))

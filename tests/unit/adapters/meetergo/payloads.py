@@ -9,9 +9,14 @@ FOLDER = Path(__file__).parents[3] / "payloads" / "meetergo"
 WEBHOOKS = tuple(sorted(path.name for path in FOLDER.glob("webhook_booking_*.json")))
 
 
-def payload(name: str) -> dict[str, Any]:
+def document(name: str) -> Any:
     """One sample by file name."""
-    return dict(json.loads((FOLDER / name).read_bytes()))
+    return json.loads((FOLDER / name).read_bytes())
+
+
+def payload(name: str) -> dict[str, Any]:
+    """One sample that is an object."""
+    return dict(document(name))
 
 
 def created(**members: Any) -> dict[str, Any]:

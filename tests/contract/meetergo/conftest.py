@@ -1,0 +1,37 @@
+"""The servers these tests talk to, each started once; every test has an empty company on it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from adapters.meetergo.simulator import create_app
+from adapters.testing import SimulatorServer
+from tests.contract.meetergo.stand_in import Listener, StandIn
+
+
+@pytest.fixture(scope="session")
+def meetergo_server() -> Iterator[SimulatorServer]:
+    server = SimulatorServer(create_app())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def listener_server() -> Iterator[SimulatorServer]:
+    server = SimulatorServer(Listener())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def meetergo(meetergo_server: SimulatorServer) -> StandIn:
+    return StandIn(meetergo_server)
+
+
+@pytest.fixture
+def listener(listener_server: SimulatorServer) -> Listener:
+    listener = Listener()
+    listener_server.app = listener
+    return listener
