@@ -96,7 +96,7 @@ class CalDavSink(BookingMirror[CalDavConfig]):
             place = Place(collection, memory.name) if memory else Place.of(collection, name)
             stored = await self._client.get(place.collection, place.name)
             if stored is not None:
-                return _observed(name, FoundEntry.read(stored, name.uid))
+                return self._observed(name, place, FoundEntry.read(stored, name.uid))
         return None
 
     async def survey(self) -> Sequence[Observed]:
@@ -107,7 +107,7 @@ class CalDavSink(BookingMirror[CalDavConfig]):
                 entry = FoundEntry.read(stored)
                 origin = entry.origin(self.context.installation_id, _path(collection))
                 if origin is not None:
-                    found.append(_observed(origin, entry))
+                    found.append(self._observed(origin, Place(collection, stored.name), entry))
         return found
 
     async def _bring(
@@ -185,6 +185,18 @@ class CalDavSink(BookingMirror[CalDavConfig]):
             }
         )
 
+    def _observed(self, name: EntryName, place: Place, entry: FoundEntry) -> Observed:
+        found = self._remembered(name, place, detail="found")
+        return Observed(
+            key=name.booking_id,
+            part=name.part,
+            external_id=name.uid,
+            fields={} if entry.content is None else entry.content.fields(),
+            etag=entry.etag,
+            edited_at=entry.edited_at,
+            receipt=found.model_copy(update={"etag": entry.etag}),
+        )
+
     def _remembered(self, name: EntryName, place: Place, *, detail: str, **members: Any) -> Receipt:
         memory = _Memory(collection=place.collection, name=place.name, booking_id=name.booking_id, **members)
         return Receipt(
@@ -214,14 +226,3 @@ def _confirmed(receipt: Receipt, booking: Booking, stamp: str) -> Receipt:
     """The entry already says this; the receipt vouches for the later position too."""
     data: Mapping[str, Any] = {**receipt.data, "stamp": stamp}
     return receipt.model_copy(update={"position": booking.position, "detail": "unchanged", "data": data})
-
-
-def _observed(name: EntryName, entry: FoundEntry) -> Observed:
-    return Observed(
-        key=name.booking_id,
-        part=name.part,
-        external_id=name.uid,
-        fields={} if entry.content is None else entry.content.fields(),
-        etag=entry.etag,
-        edited_at=entry.edited_at,
-    )

@@ -98,6 +98,7 @@ class IcsFeedSink(BookingMirror[IcsFeedConfig]):
             part=document.part,
             external_id=self._name(document.key, document.part).uid,
             fields=shown_content(content).fields(),
+            receipt=self._receipt(document, detail="found"),
         )
 
 

@@ -26,6 +26,7 @@ def made(url: str, given: AdapterContext, **members: Any) -> HubSpotMeetingsSink
 class TestHubSpotMeetings(MirrorContract):
     secrets = (TOKEN,)
     forbidden = meetings.forbidden
+    cannot = meetings.cannot
 
     @pytest.fixture(autouse=True)
     def _served(self, hubspot_server: SimulatorServer) -> None:
