@@ -47,6 +47,7 @@ class Receipt(BaseModel):
 
     `position` is the log position of the state that was written, `detail` what was done
     ("created", "changed", "removed", "unchanged") and `data` whatever else the adapter wants back.
+    Without an `external_id` nothing is there and that is right, such as where the adapter may create nothing.
     One that comes back without `etag` and `fingerprint` is an address and no more: somebody may have
     changed what stands there, so it has to be looked at before anything is taken for done.
     """

@@ -268,10 +268,6 @@ simulator = SimulatorType(
     config=config,
     secrets=(TOKEN,),
     forbidden=FORBIDDEN,
-    cannot={
-        "repair": "a contact whose address went to somebody else is found by its mark alone; with the mark "
-        "removed by hand nobody can tell which one it was"
-    },
     left_behind=lambda seen: {key: _without_ours(shown) for key, shown in seen.items()},
 )
 

@@ -54,7 +54,8 @@ class About:
 class Desired:
     """What a target is to show for one key: fields by part, parts that show nothing left out.
 
-    `may_be_absent`: a booking that is cancelled need not be shown, so nothing there is right as well.
+    `may_be_absent`: a booking that is cancelled, or a contact without any, need not be shown, so nothing
+    there is right as well.
     """
 
     key: str
@@ -231,7 +232,8 @@ class _Case:
         )
 
     def _absent(self) -> Item:
-        if self.desired.may_be_absent:
+        absent_by_right = self.held is not None and not self.held.receipt.external_id
+        if self.desired.may_be_absent or absent_by_right:
             return self.item("none", "in_step")
         return self.item("create", "deleted_by_hand" if self.held else "never_written")
 

@@ -179,6 +179,8 @@ def _row(repair: Repair, key: str, newest: _Newest | None, now: datetime) -> dic
         "created_at": now,
         "changed_at": now,
         "finished_at": None,
+        "first_attempt_at": None,
+        "unknown_since": None,
         "hold": False,
     }
 

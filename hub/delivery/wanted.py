@@ -120,6 +120,7 @@ def _contact(mirror: ContactMirror[Any], contact: Contact, *, wanted: bool) -> D
         key=contact.contact_id,
         position=contact.position,
         parts={"": fields} if fields else {},
+        may_be_absent=not contact.booking_count,
         about=About(people=(name,) if name else ()),
     )
 

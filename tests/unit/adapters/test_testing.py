@@ -293,9 +293,18 @@ async def test_a_broken_mirror_fails(kind: type[ShelfMirror], case: str) -> None
 class ShelfContacts(ContactMirror[SinkConfig]):
     """A mirror of contacts as it should be: found by the contact's own id, positions compared."""
 
+    name = "shelf"
+
     def __init__(self, shelf: Shelf, context: AdapterContext) -> None:
         super().__init__(SinkConfig(), context)
         self.shelf = shelf
+
+    def preview(self, contact: Contact, part: str) -> dict[str, Any]:
+        return {"counts": (contact.booking_count, contact.reschedule_count, contact.no_show_count)}
+
+    async def observe(self, key: str, part: str, receipt: Receipt | None) -> Observed | None:
+        held = await self.shelf.call(lambda: self.shelf.held.get(key))
+        return held and Observed(key=key, external_id=key, fields={"counts": held[2:]})
 
     def is_stale(self, contact: Contact) -> bool:
         held = self.shelf.held.get(contact.contact_id)

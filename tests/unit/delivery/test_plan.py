@@ -75,6 +75,9 @@ class TestVerdict:
         unsure = held(wanted=None, etag=etag)
         assert verdicts(standing(_=unsure), seen(title="Mine")) == [("change", cause)]
 
+    def test_what_an_adapter_did_not_create_is_no_deleted_one(self) -> None:
+        assert verdicts(standing(_=held(""))) == [("none", "in_step")]
+
     def test_a_part_nobody_wants_goes(self) -> None:
         assert verdicts(standing(anna=held()), seen("anna"), seen("bert", id="e2")) == [
             ("none", "in_step"),
