@@ -13,7 +13,7 @@ from adapters.errors import AuthError
 from hub.clock import Clock
 from hub.delivery import circuit
 from hub.delivery.policy import RetryPolicy, delay, error_class, error_message
-from hub.delivery.record import PROBE_EVERY, STAYS, stop_for_credentials
+from hub.delivery.record import PROBE_EVERY, stop_for_credentials
 from hub.delivery.retry import bounded
 from hub.delivery.sinks import RunningSink
 from hub.store import former, sinks
@@ -39,7 +39,7 @@ class Doorman:
 
     async def admits(self, row: SinkRow) -> bool:
         """Whether the sink may be called now, given its row; opens or probes if it is time to."""
-        if row.state in STAYS:
+        if row.state == "paused":
             return False
         if row.state == "auth_failed":
             return await self._may_probe(row) and await self._open()

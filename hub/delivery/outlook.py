@@ -31,13 +31,15 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """The keys to take, or when there may be some; `parked` is a row nobody but a question moves on.
+    """The keys to take, or when there may be some; `probe` as in Admission.
 
-    `pointless`: the circuit is open and nothing is left to ask with.
+    `parked` is a row that nobody but a question moves on. `pointless`: the circuit is open and nothing
+    is left to ask with.
     """
 
     keys: tuple[str, ...] = ()
     again: datetime | None = None
+    probe: bool = False
     parked: DeliveryRow | None = None
     pointless: bool = False
 
@@ -85,12 +87,12 @@ def _ask_with(session: Session, sink: RunningSink, row: SinkRow, *, busy: int, n
     in_order, limit = sink.acts_once_per_event, circuit.MOST_KEYS + busy + 1
     due = due_keys(session, sink.name, in_order=in_order, now=now, limit=limit)
     if due:
-        return Outlook(keys=tuple(sorted(due, key=lambda key: key in row.failing_keys)))
+        return Outlook(keys=tuple(sorted(due, key=lambda key: key in row.failing_keys)), probe=True)
     waiting = waiting_key(session, sink.name, in_order=in_order, now=now)
     if waiting is not None:
-        return Outlook(keys=(waiting,))
+        return Outlook(keys=(waiting,), probe=True)
     parked = deliveries.longest_parked(session, sink.name)
     if parked is not None:
-        return Outlook(keys=(parked.key,))
+        return Outlook(keys=(parked.key,), probe=True)
     again = deliveries.next_due(session, after=now, sinks=[sink.name])
-    return Outlook(again=again, pointless=again is None and not deliveries.has_open(session, sink.name))
+    return Outlook(again=again, pointless=not deliveries.has_open(session, sink.name))

@@ -13,6 +13,7 @@ from sqlmodel import Session, col
 
 from hub.store.claims import Claim
 from hub.store.deliveries import OPEN_STATES
+from hub.store.guard import HELD
 from hub.store.statements import insert_new, table_of
 from hub.store.tables import ClaimRow, DeliveryRow, TargetReceiptRow
 
@@ -43,6 +44,7 @@ _DUE = (
 _FIRST_DUE = _DUE.where(_first_of_its_key)
 _WAITING = (
     _of_sink.where(_rows.c.state == "pending", _rows.c.due_at > bindparam("now"), _rows.c.hold.is_(False))
+    .where(_rows.c.guard.is_distinct_from(HELD))
     .order_by(_rows.c.due_at, _rows.c.position)
     .limit(1)
 )
@@ -81,7 +83,7 @@ def due_keys(session: Session, sink: str, *, in_order: bool, now: datetime, limi
 
 
 def waiting_key(session: Session, sink: str, *, in_order: bool, now: datetime) -> str | None:
-    """The key nobody works on whose next attempt is the nearest; never one that is held for its grace."""
+    """The key whose next attempt is the nearest; none in work, in its grace, or held for a person."""
     wanted = {"on_sink": sink, "now": now}
     return session.execute(_FIRST_WAITING if in_order else _WAITING, wanted).scalar()
 

@@ -26,9 +26,6 @@ UNCHANGED = "unchanged"
 PROBE_EVERY = timedelta(minutes=5)
 """How often a sink without valid credentials is asked whether they are valid by now."""
 
-STAYS = ("paused", "held")
-"""States that only a person ends."""
-
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
@@ -162,7 +159,7 @@ def is_outdated(session: Session, task: Task) -> bool:
 def stop_for_credentials(row: SinkRow, *, reason: str, now: datetime) -> None:
     """Nothing goes to this sink until its credentials are proven; a pause by a person stays a pause."""
     circuit.forget(row)
-    if row.state not in STAYS:
+    if row.state != "paused":
         row.since = row.since if row.state == "auth_failed" else now
         row.state, row.reason, row.probe_at = "auth_failed", reason, now + PROBE_EVERY
 

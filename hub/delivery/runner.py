@@ -129,7 +129,7 @@ class SinkRunner:
             for task in tasks:
                 self._start(task)
             if not tasks:
-                return SHORTEST_WAIT
+                return self._poll if outlook.probe else SHORTEST_WAIT
         return self._poll
 
     async def _look(self, free: int, now: datetime) -> Outlook:

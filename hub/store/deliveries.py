@@ -11,6 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, case, func, or_, true, update
 from sqlmodel import Session, col, select
 
+from hub.store.guard import HELD
 from hub.store.paging import Page, newest_first
 from hub.store.statements import insert_new_values, table_of, values_of
 from hub.store.tables import DeliveryRow
@@ -20,6 +21,8 @@ DeliveryState = Literal[
 ]
 
 DELIVERIES = table_of(DeliveryRow)
+
+_not_held = DELIVERIES.c.guard.is_distinct_from(HELD)
 
 OPEN_STATES = ("pending", "sending", "parked")
 """What still has to be delivered, and therefore comes before later rows of its key."""
@@ -165,7 +168,7 @@ def go_on(session: Session, sink: str, *, since: datetime, attempts: int, now: d
     woken = {"state": "pending", "attempts": attempts, "due_at": now, "changed_at": now}
     session.execute(update(DELIVERIES).where(*parked).values(woken))
     waiting = (of_sink, DELIVERIES.c.state == "pending", DELIVERIES.c.due_at > now)
-    failed = (DELIVERIES.c.error_at >= since, DELIVERIES.c.hold.is_(False))
+    failed = (DELIVERIES.c.error_at >= since, DELIVERIES.c.hold.is_(False), _not_held)
     session.execute(update(DELIVERIES).where(*waiting, *failed).values(due_at=now))
 
 
@@ -187,8 +190,8 @@ def longest_parked(session: Session, sink: str, *, since: datetime | None = None
 
 
 def has_open(session: Session, sink: str) -> bool:
-    """Whether anything is left to be delivered."""
-    wanted = (DELIVERIES.c.sink == sink, DELIVERIES.c.state.in_(OPEN_STATES))
+    """Whether anything is left to be delivered that no person has to let go first."""
+    wanted = (DELIVERIES.c.sink == sink, DELIVERIES.c.state.in_(OPEN_STATES), _not_held)
     return session.execute(select(DELIVERIES.c.key).where(*wanted).limit(1)).first() is not None
 
 

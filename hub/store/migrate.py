@@ -6,28 +6,22 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from hub.errors import StoreTooNewError
 from hub.store.database import Database
 from hub.store.failures import store_error
 
-# Any number nobody else uses in this database; the first eight bytes of "bookinghub".
-ADVISORY_LOCK = 0x626F6F6B696E6768
-
 
 def migrate(database: Database) -> None:
     """Bring the database to the newest version, or raise StoreTooNewError if it is past that.
 
-    Everything is one transaction under a lock, so of several hubs that start together one migrates
-    and the others find it done. Blocks.
+    Everything is one transaction, and those that write exclude each other, so of several hubs that
+    start together one migrates and the others find it done. Blocks.
     """
     try:
         with database.write_engine.begin() as connection:
-            # On SQLite the transaction itself is the lock: it begins IMMEDIATE.
-            if database.dialect == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
             _upgrade(connection, location=database.location)
     except DBAPIError as error:
         raise store_error(error, database.location) from error

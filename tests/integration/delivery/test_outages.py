@@ -4,12 +4,15 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from adapters.errors import TransientError
 from hub.delivery import RetryPolicy, RunningSink, pause_sink, resume_sink
 from hub.delivery.circuit import PROBING, PROOF_KEYS, PROOF_TIME
 from hub.store import deliveries
 from hub.store.deliveries import DeliveryFilter
+from hub.store.guard import HELD, UNTIL_LET_GO
+from hub.store.tables import DeliveryRow
 from tests.integration.delivery.targets import Calendar, CalendarMirror, Chat, ChatReactor
 from tests.integration.delivery.world import POLL, World, eventually, later
 
@@ -178,6 +181,17 @@ class TestOutage:
         await world.db.write(lambda s: deliveries.drop(s, wanted, now=world.clock.now(), reason="dropped"))
         world.advance(PROBING.max)
         await in_state(world, "running")
+
+    async def test_what_a_person_has_to_let_go_does_not_ask(self, world: World, calendar: Calendar) -> None:
+        await world.engine(running(world, calendar, guard=0)).start()
+        await go_down(world, calendar)
+        await nobody_calls(world)
+        held = {"guard": HELD, "due_at": UNTIL_LET_GO}
+        await world.db.write(lambda s: s.execute(update(DeliveryRow).values(held)) and None)
+        tries = sum(calendar.tries.values())
+        world.advance(PROBING.max)
+        await in_state(world, "running")
+        assert sum(calendar.tries.values()) == tries
 
     async def test_reactor_asks_with_the_first_event_of_a_booking(self, world: World) -> None:
         world.register("chat", "reactor")

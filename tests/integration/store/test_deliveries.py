@@ -6,6 +6,7 @@ import pytest
 
 from hub.store import attempts, deliveries
 from hub.store.deliveries import DeliveryFilter, Lag
+from hub.store.guard import HELD
 from hub.store.paging import BadCursorError
 from hub.store.tables import AttemptRow
 from tests.integration.store.rows import MINUTE, NOW, delivery
@@ -212,6 +213,7 @@ def test_after_an_outage_what_failed_in_it_goes_on(database):
         delivery("set-aside", 4, due_at=later, error_at=NOW - MINUTE),
         delivery("held", 5, due_at=later, error_at=NOW, hold=True),
         delivery("parked", 6, state="parked", changed_at=NOW, sink="crm"),
+        delivery("guarded", 7, due_at=later, error_at=NOW, guard=HELD),
     )
     now = NOW + MINUTE
     database.write_now(lambda session: deliveries.go_on(session, "calendar", since=NOW, attempts=19, now=now))
@@ -219,7 +221,13 @@ def test_after_an_outage_what_failed_in_it_goes_on(database):
     assert (parked.state, parked.attempts, parked.due_at) == ("pending", 19, now)
     assert (failed.state, failed.attempts, failed.due_at) == ("pending", 4, now)
     assert get(database, "before", 1).state == "parked"
-    assert {get(database, key, n).due_at for n, key in ((4, "set-aside"), (5, "held"))} == {later}
+    others = ((4, "set-aside"), (5, "held"), (7, "guarded"))
+    assert {get(database, key, number).due_at for number, key in others} == {later}
     assert get(database, "parked", 6, sink="crm").state == "parked"
     assert database.read_now(lambda session: deliveries.has_open(session, "calendar"))
+    add(
+        database,
+        delivery("guarded", 1, sink="chat", guard=HELD),
+        delivery("done", 2, sink="chat", state="dead"),
+    )
     assert not database.read_now(lambda session: deliveries.has_open(session, "chat"))

@@ -5,6 +5,7 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlmodel import func, select
@@ -195,23 +196,72 @@ async def test_reader_survives_a_lost_connection(postgres_url: str):
         await database.write(adding("y"))
 
 
-async def test_deadlocked_works_of_two_hubs_are_both_written(postgres_url: str):
+def appending(*names, between=lambda: None):
+    """Works on these rows in this order; `runs` counts how often it was begun."""
+    runs = []
+
+    def work(session):
+        runs.append(1)
+        for number, name in enumerate(names):
+            if number:
+                between()
+            session.execute(text("UPDATE leases SET owner = owner || '+' WHERE name = :n"), {"n": name})
+
+    return work, runs
+
+
+async def owners(database):
+    return await database.read(lambda session: list(session.exec(select(LeaseRow.owner))))
+
+
+async def test_works_of_two_hubs_that_meet_crosswise_wait_for_each_other(postgres_url: str):
     with closing(Database.open(postgres_url)) as a, closing(Database.open(postgres_url)) as b:
         await a.write(lambda session: insert_new(session, [lease("x"), lease("y")]))
-        met = threading.Barrier(2, timeout=10)
+        began = threading.Event()
+        first, runs = appending("x", "y", between=lambda: began.wait(10))
+        second, runs_of_second = appending("y", "x")
+        writing = asyncio.ensure_future(a.write(first))
+        await until(lambda: bool(runs))
+        waiting = asyncio.ensure_future(b.write(second))
+        began.set()
+        await asyncio.gather(writing, waiting)
+        assert await owners(a) == ["a++", "a++"]
+        assert len(runs) == len(runs_of_second) == 1
 
-        def crosswise(first, second):
-            runs = []
 
-            def work(session):
-                runs.append(1)
-                session.execute(text("UPDATE leases SET owner = owner || '+' WHERE name = :n"), {"n": first})
-                if len(runs) == 1:
-                    met.wait()
-                session.execute(text("UPDATE leases SET owner = owner || '+' WHERE name = :n"), {"n": second})
+async def test_work_that_meets_another_program_crosswise_is_run_again(postgres_url: str):
+    with closing(Database.open(postgres_url)) as database, psycopg.connect(postgres_url) as stranger:
+        await database.write(lambda session: insert_new(session, [lease("x"), lease("y")]))
+        # Whose patience ends first gives way.
+        stranger.execute("SET deadlock_timeout = '20s'")
+        stranger.execute("UPDATE leases SET owner = owner || '-' WHERE name = 'x'")
+        met = threading.Event()
 
-            return work
+        def hinder():
+            assert met.wait(10)
+            stranger.execute("UPDATE leases SET owner = owner || '-' WHERE name = 'y'")
+            stranger.commit()
 
-        await asyncio.gather(a.write(crosswise("x", "y")), b.write(crosswise("y", "x")))
-        owners = await a.read(lambda session: list(session.exec(select(LeaseRow.owner))))
-        assert owners == ["a++", "a++"]
+        hindering = asyncio.ensure_future(asyncio.to_thread(hinder))
+        work, runs = appending("y", "x", between=met.set)
+        await asyncio.gather(database.write(work), hindering)
+        assert len(runs) == 2
+        assert await owners(database) == ["a-+", "a-+"]
+
+
+async def test_hub_that_hangs_in_a_transaction_holds_the_others_up_no_longer_than_a_while(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("hub.store.engines.FROZEN_SECONDS", 1)
+    with closing(Database.open(postgres_url)) as frozen, closing(Database.open(postgres_url)) as database:
+        await database.write(lambda session: insert_new(session, [lease("x"), lease("y")]))
+        thawed = threading.Event()
+        work, runs = appending("x", "y", between=lambda: thawed.wait(30))
+        hanging = asyncio.ensure_future(frozen.write(work))
+        await until(lambda: bool(runs))
+        other, _ = appending("x")
+        await database.write(other)
+        thawed.set()
+        await hanging
+        assert len(runs) == 2
+        assert await owners(database) == ["a++", "a+"]
