@@ -1,6 +1,6 @@
 """The store's side of working a booking, each function one transaction's work."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -46,12 +46,16 @@ class Worked:
             self.unconfirmed = (receipt.receipt_id, "active after its cancellation")
 
 
-def due_marks(session: Session, *, now: datetime, limit: int) -> dict[Key, list[DirtyRow]]:
+def due_marks(
+    session: Session, *, now: datetime, limit: int, working: Collection[Key] = ()
+) -> dict[Key, list[DirtyRow]]:
     """The marks, due or not, of bookings that have a due one, the longest due booking first.
 
-    Of a booking with very many the first ones; the others are still there when these are worked.
+    At most `limit` bookings, none of those that are worked already. Of a booking with very many marks the
+    first ones; the others are still there when these are worked.
     """
-    keys = dirty.due(session, now=now, limit=limit)
+    due = dirty.due(session, now=now, limit=limit + len(working))
+    keys = [key for key in due if key not in working][:limit]
     return {key: dirty.receipts_of(session, *key, limit=MOST_AT_ONCE) for key in keys}
 
 

@@ -92,13 +92,14 @@ class Pipeline:
         free = self._at_once - len(self._working)
         if free <= 0:
             return
-        now, limit = self._clock.now(), free + len(self._working)
-        due = await self._database.read(lambda session: marks.due_marks(session, now=now, limit=limit))
+        now, working = self._clock.now(), frozenset(self._working)
+        due = await self._database.read(
+            lambda session: marks.due_marks(session, now=now, limit=free, working=working)
+        )
         for key, rows in due.items():
-            if key not in self._working and len(self._working) < self._at_once:
-                task = asyncio.create_task(self._guarded(key, rows), name="booking")
-                self._working[key] = task
-                task.add_done_callback(lambda _, key=key: self._ended(key))  # type: ignore[misc]
+            task = asyncio.create_task(self._guarded(key, rows), name="booking")
+            self._working[key] = task
+            task.add_done_callback(lambda _, key=key: self._ended(key))  # type: ignore[misc]
 
     def _ended(self, key: Key) -> None:
         outcome = self._working.pop(key)

@@ -16,6 +16,7 @@ Kind = Literal["events", "inbox", "keys"]
 
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPED = re.compile(rb"=([0-9A-F]{2})")
 _TOKEN = re.compile(r"(?:[A-Za-z0-9_-]|=[0-9A-F]{2})+|=")
 _NOTHING = "="
@@ -86,6 +87,8 @@ def contact_of_key_subject(subject: str) -> str:
 
 def encode_token(text: str) -> str:
     """One safe token for any text; ValueError if it gets longer than a subject can hold."""
+    if len(text) <= MAX_TOKEN and _PLAIN.fullmatch(text):
+        return text
     raw = text.encode("utf-8", "surrogatepass")
     token = "".join(chr(byte) if byte in _SAFE else f"={byte:02X}" for byte in raw) or _NOTHING
     if len(token) > MAX_TOKEN:

@@ -128,6 +128,8 @@ def visible_latencies(folder: Path) -> None:
         watching = threading.Thread(target=watch, args=(hub.data / "hub.db", seen, count), daemon=True)
         watching.start()
         sent = load(hub.port, f"/webhooks/meetergo/{WEBHOOK_TOKEN}", file, rate=RATE)
+        # A machine that is busy with something else falls behind; how far is told by the figures.
+        hub.settle(within=600)
         watching.join(timeout=60)
         waits = sorted(visible_after(hub.data / "hub.db", seen))
         assert len(waits) == count, f"{len(waits)} of {count} became visible"
