@@ -19,6 +19,7 @@ CAUSES: Mapping[str, str] = {
     "never_written": "never written",
     "outdated": "not what is wanted now",
     "outlived": "entry outlived its booking",
+    "not_matched": "this sink does not take it any more",
     "unknown_booking": "belongs to no booking that is known",
     "doubled": "shown twice",
     "delivery_pending": "delivery on its way",
@@ -89,6 +90,8 @@ def _label(item: Item, timezone: str) -> str:
 
 def _cause(item: Item, timezone: str) -> str:
     told = CAUSES.get(item["cause"], item["cause"].replace("_", " "))
+    if item["cause"] == "outlived" and not item["about"]["cancelled"]:
+        told = "not wanted there any more"
     if item["edited_by"]:
         told += f" by {item['edited_by']}"
     if item["edited_at"]:

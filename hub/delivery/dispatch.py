@@ -174,7 +174,9 @@ class Dispatch:
             task = Task(claim, step.lead, probe, step.older, state, there, left, revision=self._sink.revision)
             if state is not None and not self._sink.wants(session, state, bool(there)):
                 # Without a receipt, what an attempt may have left is looked for where it would be.
-                task = replace(task, desired=None, reason=NOT_MATCHED, unknown=None if there else state)
+                task = replace(
+                    task, desired=None, reason=NOT_MATCHED, unknown=None if there or left else state
+                )
             if self._is_to_be_done(session, task, allowance, now):
                 tasks.append(task)
         return tasks

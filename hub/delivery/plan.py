@@ -22,6 +22,7 @@ Cause = Literal[
     "never_written",
     "outdated",
     "outlived",
+    "not_matched",
     "unknown_booking",
     "doubled",
     "delivery_pending",
@@ -55,7 +56,7 @@ class Desired:
     """What a target is to show for one key: fields by part, parts that show nothing left out.
 
     `may_be_absent`: a booking that is cancelled, or a contact without any, need not be shown, so nothing
-    there is right as well.
+    there is right as well. What is not `matched` by the sink's `match` may not be there.
     """
 
     key: str
@@ -63,6 +64,7 @@ class Desired:
     parts: Mapping[str, Fields] = field(default_factory=dict)
     booking_id: str | None = None
     may_be_absent: bool = False
+    matched: bool = True
     about: About = About()
 
 
@@ -203,7 +205,8 @@ class _Case:
     def judged(self) -> Item:
         """The item for an object that counts."""
         if self.part not in self.desired.parts:
-            return self.item("remove" if self.one else "none", "outlived" if self.one else "in_step")
+            cause: Cause = "outlived" if self.desired.matched else "not_matched"
+            return self.item("remove", cause) if self.one else self.item("none", "in_step")
         if self.one is None:
             return self._absent()
         if not self._differences():

@@ -109,6 +109,7 @@ def _booking(mirror: BookingMirror[Any], booking: Booking, *, wanted: bool) -> D
         parts={part: fields for part, fields in shown.items() if fields},
         booking_id=booking.booking_id,
         may_be_absent=booking.status == "cancelled" or not wanted,
+        matched=wanted,
         about=about(booking),
     )
 
@@ -120,7 +121,8 @@ def _contact(mirror: ContactMirror[Any], contact: Contact, *, wanted: bool) -> D
         key=contact.contact_id,
         position=contact.position,
         parts={"": fields} if fields else {},
-        may_be_absent=not contact.booking_count,
+        may_be_absent=not contact.booking_count or not wanted,
+        matched=wanted,
         about=About(people=(name,) if name else ()),
     )
 

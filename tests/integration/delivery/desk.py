@@ -9,6 +9,7 @@ from hub.delivery import RunningSink
 from hub.delivery.applying import Applier, Ask, Wanted
 from hub.delivery.comparison import BuildSink, Comparer, Comparison
 from hub.delivery.plan import Item
+from hub.delivery.sinks import Wants, wants_everything
 from hub.store import operations
 from hub.store.tables import OperationRow
 from tests.integration.delivery.targets import Calendar, CalendarMirror
@@ -25,6 +26,7 @@ class Desk:
         self.calendar = calendar
         self.options = {"trusting": True} | options
         self.start: Any = "upcoming"
+        self.wants: Wants = wants_everything
         self.comparer = self.comparer_of(self.build)
         self.applier = self.applier_of(self.comparer)
 
@@ -49,7 +51,7 @@ class Desk:
 
     async def build(self, name: str) -> RunningSink | None:
         mirror = CalendarMirror(self.calendar, self.world.context(name), **self.options)
-        return RunningSink(name, mirror)
+        return RunningSink(name, mirror, wants=lambda *asked: self.wants(*asked))
 
     async def end_of_log(self) -> int | None:
         return len(self.world.log)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from hub.delivery.drift import DriftWatch, Schedule
-from hub.store import drift, leases
+from hub.store import drift, guard, leases
 from hub.store.tables import DriftCheckRow
 from tests.integration.delivery.desk import SINK, Desk
 from tests.integration.delivery.targets import Calendar, Entry
@@ -110,9 +110,11 @@ async def test_what_may_be_repaired_unasked_is(desk: Desk, schedule: Schedule, l
     desk.calendar.entries["calendar-1/gone/"] = Entry("gone", "some day", 3)
     await checked(desk, watching, schedule)
     assert await piles(desk) == left
-    causes = {row.cause for row in await desk.world.rows(SINK) if row.cause}
-    assert all(cause.startswith("drift:") for cause in causes)
-    assert causes
+    rows = [row for row in await desk.world.rows(SINK) if row.cause]
+    assert all((row.cause or "").startswith("drift:") for row in rows)
+    assert {row.guard for row in rows} == {"watched"}
+    used = await desk.world.db.read(lambda session: guard.used(session, SINK, now=desk.world.clock.now()))
+    assert used == len(rows) > 0
 
 
 async def test_the_guard_stands_before_a_repair_nobody_asked_for(desk: Desk) -> None:

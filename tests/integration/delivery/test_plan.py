@@ -8,6 +8,7 @@ import pytest
 from sqlmodel import Session
 
 from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
+from events import Booking
 from hub.delivery import RunningSink, pause_sink
 from hub.delivery.applying import Ask, Wanted
 from hub.delivery.errors import NotComparableError
@@ -122,6 +123,20 @@ async def test_a_part_that_left_is_removed_and_a_part_that_is_missing_made(
     done = await desk.apply()
     assert (done.state, done.done) == ("done", 2)
     assert set(calendar.entries) == {"calendar-1/b1/anna", "calendar-1/b1/bert"}
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["with receipt", "without"])
+async def test_what_the_sink_does_not_take_any_more_is_removed(desk: Desk, held: bool) -> None:
+    await desk.showing(2)
+    if not held:
+        await desk.world.db.write(lambda session: receipts.delete_parts(session, sink=SINK, key="b0"))
+    desk.wants = lambda _, state, __: not isinstance(state, Booking) or state.booking_id != "b0"
+    assert await desk.differences() == [("b0", "remove", "not_matched")]
+    calls = len(desk.calendar.calls)
+    assert (await desk.apply()).state == "done"
+    assert set(desk.calendar.entries) == {"calendar-1/b1/"}
+    assert len(desk.calendar.calls) == calls + 1
+    assert await desk.differences() == []
 
 
 async def test_what_is_being_delivered_is_no_drift(desk: Desk) -> None:

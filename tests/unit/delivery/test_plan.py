@@ -91,6 +91,11 @@ class TestVerdict:
         assert verdicts(nothing) == [("none", "in_step")]
         assert verdicts(nothing, seen()) == [("remove", "outlived")]
 
+    def test_what_a_sink_does_not_take_any_more_goes(self) -> None:
+        unmatched = Standing(desired={"b1": Desired("b1", 7, matched=False, may_be_absent=True)})
+        assert verdicts(unmatched) == [("none", "in_step")]
+        assert verdicts(unmatched, seen()) == [("remove", "not_matched")]
+
     def test_an_object_of_nobody_goes(self) -> None:
         assert verdicts(standing(known=False), seen()) == [("remove", "unknown_booking")]
         (item,) = compare("calendar", standing(known=False, _=held()), [seen()])
