@@ -10,12 +10,15 @@ from hub.store.tables import (
     AttemptRow,
     ClaimRow,
     DeliveryRow,
+    DriftCheckRow,
+    DriftRow,
     FormerReceiptRow,
     LedgerEntryRow,
     LedgerRow,
     PublishedRow,
     Row,
     SinkRow,
+    StrayRow,
     TargetReceiptRow,
 )
 
@@ -28,6 +31,9 @@ NAMED: tuple[type[Row], ...] = (
     LedgerRow,
     LedgerEntryRow,
     PublishedRow,
+    StrayRow,
+    DriftRow,
+    DriftCheckRow,
 )
 """Every table with a column `sink`; a test looks for others."""
 
