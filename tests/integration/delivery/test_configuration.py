@@ -211,7 +211,7 @@ async def test_a_sink_is_replaced_while_its_target_hangs(world: World) -> None:
     await eventually(lambda: _is_delivered(world, "b1", 2))
     assert list(calendar.entries) == ["calendar-2/b1/"]
     await eventually(lambda: _is_waiting(world, "b0"))
-    assert hanging.closed == 1
+    await eventually(lambda: _is_closed(hanging))
     world.advance(timedelta(minutes=1))
     await world.settled(SINK)
     assert set(calendar.entries) == {"calendar-2/b0/", "calendar-2/b1/"}
