@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from adapters.http import HttpClient
 from adapters.ledger import Ledger
 from adapters.ledger_in_memory import MemoryLedger
+from adapters.provider import Provider
 from adapters.publishing import MemoryPublication, Publication
 from events.base import DomainEvent
 from events.contact import Contact
@@ -149,6 +150,10 @@ class Source(ABC, Generic[SourceConfigT]):
     def __init__(self, config: SourceConfigT, *, instance: str) -> None:
         self.config = config
         self.instance = instance
+
+    def provider(self, http: HttpClient) -> Provider | None:
+        """The provider's API under this source's credentials; None without any: payloads are all there is."""
+        return None
 
     @abstractmethod
     def unwrap(self, payload: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:

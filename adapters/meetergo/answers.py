@@ -5,12 +5,12 @@ all is a failure. Rows lose `secret`, which cancels a booking without a login, b
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from adapters.errors import TransientError
 from adapters.meetergo.fields import Fields, known
+from adapters.provider import Account, Availability, Booked, Slot, Subscription
 
 Row = Mapping[str, Any]
 """One appointment as the API shows it, without what nobody may keep."""
@@ -31,55 +31,6 @@ class Page:
     number: int
     rows: tuple[Row, ...]
     total: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A time that can be booked; a group's has the appointment to join and the places left in it."""
-
-    start: datetime
-    end: datetime | None = None
-    appointment_id: str | None = None
-    places: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Availability:
-    """The free times in their order, each once."""
-
-    slots: tuple[Slot, ...]
-    timezone: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Booked:
-    """A booking that is made, or one that waits for somebody's word (`provisional`) and has no id yet."""
-
-    appointment_id: str | None = None
-    provisional_id: str | None = None
-    waits_for: WaitsFor | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """A registered webhook. The id is opaque, text or number; the endpoint holds our token."""
-
-    id: str
-    endpoint: str | None = field(repr=False)
-    event_types: tuple[str, ...]
-    description: str | None = None
-    created_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Whom a key acts for."""
-
-    id: str
-    email: str | None = None
-    name: str | None = None
-    company_id: str | None = None
-    timezone: str | None = None
 
 
 def scrubbed(value: Any) -> Any:
@@ -131,7 +82,7 @@ def booked_of(body: Any) -> Booked | None:
         waits_for = _WAITS_FOR.get((kind or "").lower(), "unknown")
         return Booked(provisional_id=provisional_id, waits_for=waits_for)
     appointment_id = known(fields.identifier("appointmentId")) or known(fields.identifier("id"))
-    return Booked(appointment_id=appointment_id) if appointment_id else None
+    return Booked(provider_id=appointment_id) if appointment_id else None
 
 
 def subscription_of(body: Any) -> Subscription | None:
@@ -158,18 +109,17 @@ def subscriptions_of(body: Any) -> tuple[Subscription, ...]:
     return tuple(found for element in body if (found := subscription_of(element)))
 
 
-def user_of(body: Any) -> User:
+def account_of(body: Any) -> Account:
     """The user a key acts for."""
     fields = Fields(body if isinstance(body, Mapping) else {})
     user_id = known(fields.identifier("id"))
     if user_id is None:
         raise TransientError("the answer is no user")
     names = [known(fields.text(name)) for name in ("firstName", "givenName", "lastName", "familyName")]
-    return User(
-        id=user_id,
+    return Account(
+        user_id=user_id,
         email=known(fields.text("email")),
         name=" ".join(name for name in names if name) or None,
-        company_id=known(fields.identifier("companyId")),
         timezone=known(fields.text("timezone")),
     )
 

@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import IntEnum
 from weakref import WeakValueDictionary
+
+from adapters.provider import Priority
 
 MOST_PER_PERIOD = 100
 PERIOD = timedelta(minutes=1)
@@ -25,15 +26,6 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=1)
 
 LONGEST_TOLD = timedelta(minutes=10)
 """A longer wait than this is not believed at once: one odd header would silence the source for days."""
-
-
-class Priority(IntEnum):
-    """What a request is for; the lower goes first."""
-
-    COMMAND = 0
-    VERIFICATION = 1
-    POLL = 2
-    BACKFILL = 3
 
 
 KEPT_FREE: Mapping[Priority, float] = {

@@ -13,25 +13,30 @@ from urllib.parse import quote
 from adapters.errors import OutcomeUnknownError, RefusalError, TransientError
 from adapters.http import Answer, HttpClient
 from adapters.meetergo.answers import (
-    Availability,
-    Booked,
     Page,
     Row,
-    Subscription,
-    User,
+    account_of,
     availability_of,
     booked_of,
     page_of,
     row_of,
     subscription_of,
     subscriptions_of,
-    user_of,
 )
-from adapters.meetergo.budget import Priority
 from adapters.meetergo.config import ApiSettings
 from adapters.meetergo.listing import Listing, Scan
-from adapters.meetergo.requests import FreeTimes, NewBooking, Scope, instant_text
+from adapters.meetergo.requests import booking_body, free_times_params, instant_text, scope_body
 from adapters.meetergo.wire import Call, Caller, Method, Wire
+from adapters.provider import (
+    Account,
+    Availability,
+    Booked,
+    FreeTimes,
+    NewBooking,
+    Priority,
+    Scope,
+    Subscription,
+)
 
 LONGEST_REASON = 500
 """Characters of a reason for a cancellation, which goes into the provider's mails."""
@@ -55,9 +60,9 @@ class MeetergoClient:
         """The same client for calls of this class, on behalf of this host where the key needs somebody."""
         return MeetergoClient(self._wire, Caller(user, priority))
 
-    async def user(self) -> User:
+    async def account(self) -> Account:
         """Whom the key acts for; the cheapest proof that it is valid."""
-        return user_of((await self._send("user", "GET", "/v4/user/me")).json())
+        return account_of((await self._send("user", "GET", "/v4/user/me")).json())
 
     async def appointment(self, appointment_id: str) -> Row | None:
         """The appointment as it is now; None if there is none (any more, or for this user)."""
@@ -85,12 +90,12 @@ class MeetergoClient:
 
     async def availability(self, asked: FreeTimes) -> Availability:
         """Free times for a new booking or for moving one."""
-        call = Call("availability", "GET", "/v4/booking-availability", params=asked.params())
+        call = Call("availability", "GET", "/v4/booking-availability", params=free_times_params(asked))
         return availability_of((await self._wire.send(call, self._caller)).json())
 
     async def book(self, booking: NewBooking) -> Booked:
         """Make a booking. Never twice by itself: OutcomeUnknownError if it may have been made."""
-        answer = await self._send("booking", "POST", "/v4/booking", booking.body())
+        answer = await self._send("booking", "POST", "/v4/booking", booking_body(booking))
         booked = booked_of(_document(answer))
         if booked is None:
             raise OutcomeUnknownError(f"booking: {answer.host} accepted it and did not say which it is")
@@ -111,7 +116,7 @@ class MeetergoClient:
         """Cancel for good; the provider mails those concerned. The row as `reschedule` gives it."""
         if reason and len(reason) > LONGEST_REASON:
             raise RefusalError(f"cancel: a reason has at most {LONGEST_REASON} characters", code="invalid")
-        body = {**(scope or Scope()).body(), **({"reason": reason} if reason else {})}
+        body = {**scope_body(scope or Scope()), **({"reason": reason} if reason else {})}
         path = f"{_appointment(appointment_id)}/cancel"
         return row_of(_document(await self._send("cancel", "POST", path, body)))
 

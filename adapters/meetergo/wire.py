@@ -16,9 +16,10 @@ from tenacity.wait import wait_random_exponential
 
 from adapters.errors import OutcomeUnknownError, TransientError
 from adapters.http import Answer, HttpClient, retry_after
-from adapters.meetergo.budget import Budget, Priority, budget_of
+from adapters.meetergo.budget import Budget, budget_of
 from adapters.meetergo.config import ApiSettings, is_platform_key
 from adapters.meetergo.failures import LIMITED, UPSTREAM, USER_HEADER, sorted_failure
+from adapters.provider import Priority
 
 TRIES = 3
 LONGEST_WAIT = timedelta(minutes=1)

@@ -9,8 +9,8 @@ from adapters.errors import RefusalError
 from adapters.meetergo.answers import Row
 from adapters.meetergo.client import MeetergoClient
 from adapters.meetergo.listing import Listing
-from adapters.meetergo.requests import NewBooking, Person
 from adapters.meetergo.simulated.company import FIRST_TALK
+from adapters.provider import NewBooking, Person
 from tests.contract.meetergo.stand_in import MARA, at
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from adapters.http import HttpClient
-from adapters.meetergo.budget import Budget, Priority
+from adapters.meetergo.budget import Budget
 from adapters.meetergo.client import MeetergoClient
 from adapters.meetergo.config import ApiSettings
 from adapters.meetergo.mapping import read_row, read_webhook
@@ -16,6 +16,7 @@ from adapters.meetergo.simulated.company import DENIZ, MARA, PLATFORM_KEY, examp
 from adapters.meetergo.simulated.state import State
 from adapters.meetergo.simulator import create_app
 from adapters.meetergo.wire import Wire
+from adapters.provider import Priority
 from adapters.simulation import RefusedError, Reply, Request, Simulation, json_reply
 from adapters.testing import SimulatedSide, SimulatorServer
 from events import BookingSnapshot

@@ -5,11 +5,10 @@ from datetime import timedelta
 import pytest
 
 from adapters.errors import AuthError, TransientError
-from adapters.meetergo.budget import Priority
 from adapters.meetergo.client import LONGEST_REASON
 from adapters.meetergo.listing import Listing
-from adapters.meetergo.requests import FreeTimes, NewBooking, Person, Scope
 from adapters.meetergo.simulated.company import FIRST_TALK, OPEN_HOUR, PERSONAL_TOKEN
+from adapters.provider import FreeTimes, NewBooking, Person, Priority, Scope
 from tests.contract.meetergo.acting import ILSE, UNKNOWN, refusal, scanned, talk
 from tests.contract.meetergo.stand_in import BOOKING_EVENTS, DENIZ, MARA, StandIn, at, client_of, shown_by_row
 
@@ -18,21 +17,21 @@ from tests.contract.meetergo.stand_in import BOOKING_EVENTS, DENIZ, MARA, StandI
 
 async def test_both_kinds_of_key_say_whom_they_act_for(meetergo: StandIn) -> None:
     async with client_of(meetergo, user=DENIZ) as platform:
-        user = await platform.user()
-        assert (user.id, user.name, user.email) == (DENIZ, "Deniz Aksoy", "deniz.aksoy@studio.example")
+        user = await platform.account()
+        assert (user.user_id, user.name, user.email) == (DENIZ, "Deniz Aksoy", "deniz.aksoy@studio.example")
     async with client_of(meetergo, key=PERSONAL_TOKEN, user=DENIZ) as personal:
-        assert (await personal.user()).id == MARA
+        assert (await personal.account()).user_id == MARA
     assert [call["user"] for call in meetergo.called()] == [DENIZ, None]
 
 
 async def test_a_configured_user_goes_before_the_bookings_host(meetergo: StandIn) -> None:
     async with client_of(meetergo, user=DENIZ, user_id=MARA) as client:
-        assert (await client.user()).id == MARA
+        assert (await client.account()).user_id == MARA
 
 
 async def test_a_platform_key_without_a_user_is_told_what_is_missing(meetergo: StandIn) -> None:
     async with client_of(meetergo, user=None) as client:
-        assert (await refusal(client.user())).code == "needs-user"
+        assert (await refusal(client.account())).code == "needs-user"
         free = FreeTimes(FIRST_TALK, at(27, 0), at(28, 0), host_ids=[MARA])
         assert (await client.availability(free)).slots
 
@@ -41,10 +40,10 @@ async def test_a_key_that_is_over_or_wrong_is_no_fault_of_the_request(meetergo: 
     soon = "2026-10-19T06:00:30Z"
     meetergo.ask("POST", "/_keys", token="rgo-ends-soon", owner=MARA, expires_at=soon)
     async with client_of(meetergo, key="rgo-ends-soon") as client:
-        await client.user()
+        await client.account()
         meetergo.advance(60)
         with pytest.raises(AuthError, match="401"):
-            await client.user()
+            await client.account()
     async with client_of(meetergo, key="rgo-nobodys") as client:
         with pytest.raises(AuthError, match="401"):
             await client.cancel(UNKNOWN)
@@ -156,9 +155,9 @@ async def test_free_times_of_a_group_name_the_appointment_to_join(meetergo: Stan
 async def test_a_booking_is_made_and_its_time_is_taken(meetergo: StandIn) -> None:
     async with client_of(meetergo) as client:
         booked = await client.book(talk())
-        row = await client.appointment(booked.appointment_id or "")
+        row = await client.appointment(booked.provider_id or "")
         assert (await refusal(client.book(talk()))).code == "slot-taken"
-        assert (await client.book(talk(ignore_availability=True))).appointment_id != booked.appointment_id
+        assert (await client.book(talk(ignore_availability=True))).provider_id != booked.provider_id
     assert row is not None
     (attendee,) = shown_by_row(row).attendees
     assert (attendee.name, attendee.email, attendee.phone) == (ILSE.name, ILSE.email, ILSE.phone)
@@ -177,7 +176,7 @@ async def test_a_booking_that_needs_a_word_is_none_yet(
     booking = NewBooking(kind, at(27, 9), ILSE, host_ids=[host])
     async with client_of(meetergo, user=host) as client:
         booked = await client.book(booking)
-        assert (booked.appointment_id, booked.waits_for) == (None, waits_for)
+        assert (booked.provider_id, booked.waits_for) == (None, waits_for)
         assert (await scanned(client, Listing()))[0] == []
         confirmed = meetergo.ask("POST", "/_confirm", id=booked.provisional_id)
         assert [row["id"] for row in (await scanned(client, Listing()))[0]] == [confirmed["id"]]
@@ -189,7 +188,7 @@ async def test_a_group_is_joined_until_it_is_full(meetergo: StandIn) -> None:
         for n in range(6):
             person = Person(f"Guest {n}", f"guest{n}@kunde.example")
             ids.add(
-                (await client.book(NewBooking(OPEN_HOUR, at(27, 9), person, host_ids=[DENIZ]))).appointment_id
+                (await client.book(NewBooking(OPEN_HOUR, at(27, 9), person, host_ids=[DENIZ]))).provider_id
             )
         assert len(ids) == 1
         full = NewBooking(OPEN_HOUR, at(27, 9), ILSE, host_ids=[DENIZ])
@@ -202,7 +201,7 @@ async def test_a_queue_gives_the_first_host_who_has_time(meetergo: StandIn) -> N
     async with client_of(meetergo) as client:
         for _ in range(2):
             booked = await client.book(NewBooking(kind, at(27, 9), ILSE, queue_id=queue))
-            row = await client.appointment(booked.appointment_id or "")
+            row = await client.appointment(booked.provider_id or "")
             assert row is not None
             hosts += row["hostIds"]
         assert (
@@ -214,7 +213,7 @@ async def test_a_queue_gives_the_first_host_who_has_time(meetergo: StandIn) -> N
 async def test_a_booking_by_telephone_has_no_mail_address(meetergo: StandIn) -> None:
     async with client_of(meetergo) as client:
         booked = await client.book(talk(person=Person("Ruth Amsel", phone="+493023125441")))
-        row = await client.appointment(booked.appointment_id or "")
+        row = await client.appointment(booked.provider_id or "")
     assert row is not None
     snapshot = shown_by_row(row)
     assert (snapshot.attendees[0].email, snapshot.link, snapshot.channel) == (None, None, "phone-incoming")

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from adapters.errors import OutcomeUnknownError, TransientError
-from adapters.meetergo.answers import Booked
 from adapters.meetergo.budget import Budget
 from adapters.meetergo.client import MeetergoClient
 from adapters.meetergo.listing import Listing
+from adapters.provider import Booked
 from tests.contract.meetergo.acting import UNKNOWN, refusal, scanned, talk
 from tests.contract.meetergo.stand_in import BOOKING_EVENTS, StandIn, at, client_of, shown_by_row
 from tests.waiting import until
@@ -126,10 +126,10 @@ async def test_whoever_keeps_the_budget_is_never_refused(meetergo: StandIn) -> N
     """The stand-in counts as strictly as one can: no minute may hold more than a hundred."""
     budget = Budget()
     async with client_of(meetergo, budget=budget) as client:
-        await asyncio.gather(*(client.user() for _ in range(100)))
+        await asyncio.gather(*(client.account() for _ in range(100)))
         assert {call["status"] for call in meetergo.called()} == {200}
         assert budget.free == 0
-        waiting = [asyncio.create_task(client.user()) for _ in range(3)]
+        waiting = [asyncio.create_task(client.account()) for _ in range(3)]
         await until(lambda: budget.waiting == 3)
         assert meetergo.calls() == 100
         for task in waiting:
@@ -143,7 +143,7 @@ async def test_a_limit_somebody_else_used_up_makes_everybody_wait(meetergo: Stan
         assert meetergo.raw("/v4/user/me").status_code == 200
     budget = Budget()
     async with client_of(meetergo, budget=budget) as client:
-        call = asyncio.create_task(client.user())
+        call = asyncio.create_task(client.account())
         await until(lambda: meetergo.calls() == 3 and budget.waiting == 1)
         assert not call.done()
         call.cancel()
@@ -161,7 +161,7 @@ async def test_a_lagging_replica_answers_what_was(meetergo: StandIn) -> None:
         behind = await client.appointment(booked["id"])
         assert behind is not None
         assert not shown_by_row(behind).cancelled
-        assert await client.appointment(made.appointment_id or "") is None
+        assert await client.appointment(made.provider_id or "") is None
         assert [row["id"] for row in (await scanned(client, Listing()))[0]] == [booked["id"]]
         meetergo.advance(11)
         caught_up = await client.appointment(booked["id"])
@@ -184,9 +184,9 @@ async def test_the_answers_keep_no_secret(meetergo: StandIn, caplog: pytest.LogC
     caplog.set_level("DEBUG")
     async with client_of(meetergo) as client:
         booked = await client.book(talk())
-        assert booked == Booked(appointment_id=booked.appointment_id)
-        moved = await client.reschedule(booked.appointment_id or "", at(28, 13))
-        gone = await client.cancel(booked.appointment_id or "")
+        assert booked == Booked(provider_id=booked.provider_id)
+        moved = await client.reschedule(booked.provider_id or "", at(28, 13))
+        gone = await client.cancel(booked.provider_id or "")
         told = repr((booked, moved, gone, await client.page(Listing(), 0)))
     assert "NOT-A-REAL-SECRET" not in told + caplog.text
     assert "made-up-key" not in told + caplog.text

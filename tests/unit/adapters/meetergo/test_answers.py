@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from adapters.errors import TransientError
 from adapters.meetergo.answers import (
-    Availability,
-    Booked,
-    Slot,
+    account_of,
     availability_of,
     booked_of,
     page_of,
@@ -19,8 +17,8 @@ from adapters.meetergo.answers import (
     scrubbed,
     subscription_of,
     subscriptions_of,
-    user_of,
 )
+from adapters.provider import Availability, Booked, Slot
 from tests.unit.adapters.meetergo.payloads import document, payload
 
 GROUP = "b3a7e5c1-0d2f-4e68-9a14-c5d7f8e90b12"
@@ -84,7 +82,7 @@ def test_something_else_is_no_availability(body: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "booked"),
     [
-        ("standard", Booked(appointment_id="9c0b1a2d-3e4f-4a5b-8c6d-7e8f90a1b2c3")),
+        ("standard", Booked(provider_id="9c0b1a2d-3e4f-4a5b-8c6d-7e8f90a1b2c3")),
         (
             "double_opt_in",
             Booked(provisional_id="8a9bacbd-cedf-4e01-8a23-b4c5d6e7f809", waits_for="double-opt-in"),
@@ -107,7 +105,7 @@ def test_what_a_booking_came_to(name: str, booked: Booked) -> None:
 
 def test_a_booking_that_says_less_or_nothing() -> None:
     assert booked_of({"bookingType": "somethingNew"}) == Booked(waits_for="unknown")
-    assert booked_of({"id": 17}) == Booked(appointment_id="17")
+    assert booked_of({"id": 17}) == Booked(provider_id="17")
     for body in ({}, None, [], {"appointmentId": ["x"]}):
         assert booked_of(body) is None
 
@@ -160,17 +158,17 @@ def test_webhooks_have_opaque_ids_and_keep_their_address_to_themselves() -> None
 
 
 def test_a_user_has_one_of_two_spellings_of_a_name() -> None:
-    one = user_of(
+    one = account_of(
         {"id": "u1", "email": "m@x.example", "firstName": "Mara", "lastName": "L", "companyId": "c"}
     )
-    other = user_of(
+    other = account_of(
         {"id": "u1", "email": "m@x.example", "givenName": "Mara", "familyName": "L", "companyId": "c"}
     )
     assert one == other
     assert one.name == "Mara L"
     for body in (None, {}, {"id": None}, []):
         with pytest.raises(TransientError):
-            user_of(body)
+            account_of(body)
 
 
 documents = st.recursive(
@@ -211,7 +209,7 @@ documents = st.recursive(
 
 @given(documents)
 def test_any_document_is_read_or_refused(body: Any) -> None:
-    for reader in (availability_of, booked_of, row_of, subscription_of, subscriptions_of, user_of):
+    for reader in (availability_of, booked_of, row_of, subscription_of, subscriptions_of, account_of):
         try:
             reader(body)
         except TransientError:

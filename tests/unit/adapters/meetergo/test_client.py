@@ -14,8 +14,8 @@ from adapters.meetergo.budget import Budget
 from adapters.meetergo.client import MeetergoClient
 from adapters.meetergo.config import ApiSettings
 from adapters.meetergo.listing import Listing
-from adapters.meetergo.requests import FreeTimes, NewBooking, Person, Scope
 from adapters.meetergo.wire import Wire
+from adapters.provider import FreeTimes, NewBooking, Person, Scope
 
 NINE = datetime.fromisoformat("2026-10-27T10:00:00+01:00")
 TEN = datetime(2026, 10, 27, 10, 0, tzinfo=UTC)
@@ -181,7 +181,7 @@ async def test_a_write_sends_exactly_this(call: Call, asked: tuple[str, str, Any
 
 
 READS: list[tuple[str, Call, str, Any]] = [
-    ("user", lambda c: c.user(), "/v4/user/me", {"id": "u1"}),
+    ("user", lambda c: c.account(), "/v4/user/me", {"id": "u1"}),
     ("appointment", lambda c: c.appointment("a/1?"), "/v4/appointment/a%2F1%3F", {"id": "a/1?"}),
     (
         "list",

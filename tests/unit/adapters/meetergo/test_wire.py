@@ -10,9 +10,10 @@ import pytest
 
 from adapters.errors import AdapterError, AuthError, OutcomeUnknownError, RefusalError, TransientError
 from adapters.http import HttpClient
-from adapters.meetergo.budget import FIRST_PAUSE, Budget, Priority
+from adapters.meetergo.budget import FIRST_PAUSE, Budget
 from adapters.meetergo.config import ApiSettings
 from adapters.meetergo.wire import TRIES, USER_HEADER, Call, Caller, Wire
+from adapters.provider import Priority
 from tests.unit.adapters.meetergo.payloads import payload
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
