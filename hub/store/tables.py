@@ -560,3 +560,20 @@ class DriftRow(Row, table=True):
     cause: str
     members: list[str] = Field(default_factory=list, sa_type=JsonDocument)
     since: datetime = Field(sa_type=UtcDateTime)
+
+
+class ReplacementRow(Row, table=True):
+    """A booking that is being replaced: from before the new one is asked for until both are as they should be."""
+
+    __tablename__ = "replacements"
+
+    source: str = Field(primary_key=True)
+    former_id: str = Field(primary_key=True)
+    booking_id: str
+    command_id: str
+    contact_id: str
+    start: datetime = Field(sa_type=UtcDateTime)
+    host: str | None = None
+    reason: str | None = None
+    new_id: str | None = None
+    asked_at: datetime = Field(sa_type=UtcDateTime)
