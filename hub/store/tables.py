@@ -563,7 +563,7 @@ class DriftRow(Row, table=True):
 
 
 class ReplacementRow(Row, table=True):
-    """A booking that is being replaced: from before the new one is asked for until both are as they should be."""
+    """A booking that is being replaced: from before the new one is asked for until all is done."""
 
     __tablename__ = "replacements"
 
