@@ -46,8 +46,7 @@ class FakeProvider(Provider):
     """`shows` holds the bookings by id, or the error with which asking for one fails.
 
     `failure` fails whatever is asked. `fetched` are the ids that were fetched with the host they were fetched
-    for, `pages` counts pages of lists. `on_fetch` runs before an answer is given and after it was settled.
-    `hosts_see` limits who sees a booking; without it one list shows all.
+    for, `pages` counts pages of lists. `hosts_see` limits who sees a booking; without it one list shows all.
     """
 
     def __init__(self) -> None:
@@ -56,7 +55,6 @@ class FakeProvider(Provider):
         self.failure: AdapterError | None = None
         self.fetched: list[tuple[str, str | None]] = []
         self.pages = 0
-        self.on_fetch: Callable[[str], object] | None = None
         self.told: list[str] = []
 
     async def account(self) -> Account:
@@ -69,8 +67,6 @@ class FakeProvider(Provider):
         self._fail()
         self.fetched.append((provider_id, host))
         shown = self.shows.get(provider_id)
-        if self.on_fetch is not None:
-            self.on_fetch(provider_id)
         if isinstance(shown, AdapterError):
             raise shown
         if self.hosts_see is not None and provider_id not in self.hosts_see.get(host or "", ()):
