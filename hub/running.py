@@ -31,6 +31,7 @@ from hub.ingest.digests import KnownDigests
 from hub.ingest.inbox import InboxRows
 from hub.ingest.lookup import Lookup
 from hub.ingest.pipeline import Pipeline
+from hub.ingest.replacing import linked_by
 from hub.ingest.reprocessing import Reprocessor
 from hub.ingest.webhooks import Door, WebhookEndpoint
 from hub.keeping import Keeping
@@ -89,10 +90,13 @@ class RunningHub:
             metrics=self._metrics,
         )
         self._providers = build_providers(settings, base.clock)
+        self._appender = Appender(
+            base.log, base.privacy, metrics=self._metrics, linked=linked_by(base.database)
+        )
         self._lookup = Lookup(
             self._providers,
             log=base.log,
-            appender=Appender(base.log, base.privacy, metrics=self._metrics),
+            appender=self._appender,
             clock=base.clock,
             metrics=self._metrics,
         )

@@ -11,6 +11,11 @@ from events.state import Booking
 class Call(Protocol):
     """One request to a provider about one booking."""
 
+    @property
+    def about(self) -> str:
+        """What one of several requests of a command is about."""
+        ...
+
     async def send(self, provider: Provider, *, host: str | None) -> None:
         """Make the request once; raises what the provider raises."""
         ...
@@ -27,6 +32,10 @@ class Move:
     provider_id: str
     start: datetime
     ignore_availability: bool = False
+
+    @property
+    def about(self) -> str:
+        return self.provider_id
 
     async def send(self, provider: Provider, *, host: str | None) -> None:
         await provider.reschedule(
@@ -45,6 +54,10 @@ class Cancellation:
     reason: str | None = None
     scope: Scope = field(default_factory=Scope)
 
+    @property
+    def about(self) -> str:
+        return self.scope.attendee_id or self.provider_id
+
     async def send(self, provider: Provider, *, host: str | None) -> None:
         await provider.cancel(self.provider_id, host=host, reason=self.reason, scope=self.scope)
 
@@ -59,6 +72,10 @@ class NoShowMark:
     """Somebody did not come."""
 
     attendee_id: str
+
+    @property
+    def about(self) -> str:
+        return self.attendee_id
 
     async def send(self, provider: Provider, *, host: str | None) -> None:
         await provider.mark_no_show(self.attendee_id, host=host)
@@ -75,6 +92,10 @@ class Note:
     provider_id: str
     text: str
 
+    @property
+    def about(self) -> str:
+        return self.provider_id
+
     async def send(self, provider: Provider, *, host: str | None) -> None:
         await provider.note(self.provider_id, self.text, host=host)
 
@@ -90,6 +111,10 @@ class GuestAdded:
     attendee_id: str
     email: str
 
+    @property
+    def about(self) -> str:
+        return self.email
+
     async def send(self, provider: Provider, *, host: str | None) -> None:
         await provider.add_guest(self.provider_id, host=host, attendee_id=self.attendee_id, email=self.email)
 
@@ -104,6 +129,10 @@ class GuestRemoved:
     provider_id: str
     attendee_id: str
     email: str
+
+    @property
+    def about(self) -> str:
+        return self.email
 
     async def send(self, provider: Provider, *, host: str | None) -> None:
         await provider.remove_guest(

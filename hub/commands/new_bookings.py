@@ -3,6 +3,7 @@
 meetergo may forget which booking a new one was made for, so the hub keeps the link itself.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from adapters.provider import NewBooking, Person
@@ -20,7 +21,15 @@ def rebook(
     one = chosen_attendee(booking, attendee) if attendee or booking.present else _last_of(booking)
     new = _new_booking(booking, one, start=start, ignore_availability=ignore_availability)
     mailed = (one.email,) if one.email else ()
-    return Plan("rebook", booking, "is booked again", mailed=mailed, start=start, new=new)
+    return Plan(
+        "rebook",
+        booking,
+        "is booked again",
+        mailed=mailed,
+        start=start,
+        new=new,
+        attendee_id=one.attendee_id,
+    )
 
 
 def replacement(
@@ -49,19 +58,27 @@ def replacement(
     )
 
 
-def may_be(new: NewBooking, snapshot: BookingSnapshot, *, asked_at: datetime) -> bool:
-    """Whether a booking the provider shows can be the one that was asked for then."""
-    if snapshot.cancelled or snapshot.start != new.start or snapshot.provider_id == new.replaces:
-        return False
-    if snapshot.created_at is not None and snapshot.created_at < asked_at - CLOCKS_APART:
-        return False
-    return any(_is_person(new.person, shown.email, shown.phone) for shown in snapshot.attendees)
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A new booking that was asked for and that nobody has named to us."""
 
+    start: datetime
+    person: Attendee
+    asked_at: datetime
+    former_id: str | None = None
 
-def _is_person(person: Person, email: str | None, phone: str | None) -> bool:
-    if person.email:
-        return (email or "").strip().lower() == person.email.strip().lower()
-    return person.phone is not None and phone == person.phone
+    def may_be(self, snapshot: BookingSnapshot) -> bool:
+        """Whether it can be the one that the provider shows."""
+        if snapshot.cancelled or snapshot.start != self.start or snapshot.provider_id == self.former_id:
+            return False
+        if snapshot.created_at is not None and snapshot.created_at < self.asked_at - CLOCKS_APART:
+            return False
+        return any(self._is_person(shown.email, shown.phone) for shown in snapshot.attendees)
+
+    def _is_person(self, email: str | None, phone: str | None) -> bool:
+        if self.person.email:
+            return (email or "").strip().lower() == self.person.email.strip().lower()
+        return self.person.phone is not None and phone == self.person.phone
 
 
 def _last_of(booking: Booking) -> Attendee:

@@ -21,7 +21,8 @@ class Plan:
     """One command on one booking; without calls there is nothing to ask the provider for.
 
     `effect` says it without times, which the booking and `start` hold; `new` is a booking that is made
-    first; `reason` is kept with a move, for which the provider has no place.
+    first; `attendee_id` is whose mark is taken back; `others` may change along with it. `reason` is kept with
+    a move, for which the provider has no place.
     """
 
     command: str
@@ -32,12 +33,16 @@ class Plan:
     start: datetime | None = None
     reason: str | None = None
     new: NewBooking | None = None
+    attendee_id: str | None = None
+    others: tuple[Booking, ...] = ()
 
     @property
     def preview(self) -> str:
         """The same as long as the same would be done to the same state."""
         named = (self.command, self.booking.booking_id, self.booking.position, self.calls, self.start)
-        return hashlib.sha256(repr((*named, self.reason, self.new)).encode()).hexdigest()[:16]
+        return hashlib.sha256(repr((*named, self.reason, self.new, self.attendee_id)).encode()).hexdigest()[
+            :16
+        ]
 
 
 def reschedule(
@@ -84,7 +89,8 @@ def no_show(booking: Booking, *, attendee: str | None, undo: bool = False) -> Pl
     if one.no_show != undo:
         return Plan(command, booking, NOTHING)
     if undo:
-        return Plan(command, booking, f"{_called(one)} did show up after all")
+        effect = f"{_called(one)} did show up after all"
+        return Plan(command, booking, effect, attendee_id=one.attendee_id)
     require_active(booking)
     return Plan(command, booking, f"{_called(one)} did not show up", (NoShowMark(one.attendee_id),))
 

@@ -66,8 +66,8 @@ def replaced_by(
     start: datetime,
     created_at: datetime | None,
     contact_ids: Collection[str],
-) -> str | None:
-    """The id of the booking that a new one was made for by a command; None if by nobody here.
+) -> ReplacementRow | None:
+    """The replacement a new booking was made for by a command of ours; None if it was not.
 
     Where the provider has not named it to us yet, it is the one of the same person at the start asked for.
     """
@@ -79,7 +79,7 @@ def replaced_by(
     if created_at is not None:
         unnamed.append(col(ReplacementRow.asked_at) <= created_at + CLOCKS_APART)
     return session.exec(
-        select(ReplacementRow.former_id)
+        select(ReplacementRow)
         .where(
             ReplacementRow.source == source,
             ReplacementRow.former_id != provider_id,
