@@ -23,6 +23,7 @@ from hub.assembly import (
     sink_kinds,
     sources_to_ask,
 )
+from hub.commands.desk import Desk
 from hub.delivering import Deliveries
 from hub.errors import LogError
 from hub.identity import hub_id
@@ -100,6 +101,13 @@ class RunningHub:
             clock=base.clock,
             metrics=self._metrics,
         )
+        self._desk = Desk(
+            self._providers,
+            self._lookup.look,
+            self._appender.record,
+            database=base.database,
+            clock=base.clock,
+        )
         self._rows = InboxRows(base.database, clock=base.clock, written=self._pipeline.written)
         self._consumer = InboxConsumer(base.connection, base.inbox, self._rows.take)
         self._reprocessor = Reprocessor(
@@ -152,6 +160,7 @@ class RunningHub:
             feeds=build_feeds(settings) if "web" in roles else {},
             providers=self._providers,
             lookup=self._lookup,
+            commands=self._desk,
             reprocess=self._reprocess,
             rebuild=self._rebuilds.begin,
             prepare=lambda name, *, dry_run: prepare_sink(base, self._settings, name, dry_run=dry_run),
@@ -200,6 +209,7 @@ class RunningHub:
             self._spawn(self._pipeline.run(), "pipeline")
             self._spawn(self._rows.expire_for_ever(), "expiry")
             self._spawn(self._keeping.watch.run(), "comparisons")
+            self._spawn(self._desk.take_up(), "replacements", may_end=True)
 
     async def until_stopped(self) -> int:
         """Wait for a signal, for `stop`, or for a part that must not end; the exit code."""
@@ -214,6 +224,7 @@ class RunningHub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._rebuilds.stop()
+        await self._desk.stop()
         await self._keeping.applier.stop()
         await self._deliveries.stop()
         await self._providers.close()

@@ -180,6 +180,7 @@ class Execution:
             shown = all(call.has_happened(state) for call in made)
             if shown or all(isinstance(call, NoShowMark) for call in made):
                 break
+        facts += await self._look_at_others(plan, command_id)
         if shown:
             return Done(command_id, state, facts)
         if all(isinstance(call, NoShowMark) for call in made):
@@ -190,6 +191,14 @@ class Execution:
             accepted=True,
         )
         return Done(command_id, state, facts, confirmed=False, operation_id=operation_id)
+
+    async def _look_at_others(self, plan: Plan, command_id: str) -> list[str]:
+        """What else may have changed; whatever cannot be seen now shows later by itself."""
+        facts: list[str] = []
+        for other in plan.others:
+            with suppress(AdapterError, HubError):
+                facts += (await self.look(other, command_id=command_id)).facts
+        return facts
 
     async def _note_marks(self, plan: Plan, made: list[Call], command_id: str, facts: list[str]) -> Done:
         state: Booking | None = plan.booking

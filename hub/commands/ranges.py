@@ -5,6 +5,7 @@ Running it again is the resume: what is cancelled by then is not chosen any more
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -77,12 +78,8 @@ class Ranges:
             items.append(await self._cancel(booking, reason))
             failed = sum(item["result"] not in ("done", "already-cancelled") for item in items)
             done = len(items) - failed
-            running = await self._database.write(
-                lambda session, done=done, failed=failed: operations.progress(
-                    session, operation_id, done=done, failed=failed
-                )
-            )
-            if not running:
+            progress = partial(operations.progress, operation_id=operation_id, done=done, failed=failed)
+            if not await self._database.write(progress):
                 return
 
     async def _cancel(self, booking: Booking, reason: str | None) -> dict[str, Any]:
