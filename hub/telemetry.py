@@ -28,6 +28,7 @@ DELIVERY_OUTCOMES = (
     "uncertain",
     "lost_claim",
 )
+CALL_OUTCOMES = ("ok", "transient", "refused", "auth")
 LOOKUP_OUTCOMES = ("found", "missing", "unreadable", "stale_row")
 SINK_STATES = ("running", "paused", "auth_failed", "circuit_open", "held", "starting")
 DELIVERY_STATES = ("pending", "sending", "parked", "dead", "uncertain")
@@ -56,6 +57,9 @@ class Metrics:
         self.quarantined = self._gauge("inbox_quarantined", "Receipts in quarantine")
         self.dirty = self._gauge("inbox_dirty", "Bookings waiting to be worked on")
         self.facts = self._counter("facts", "Facts appended", ["source", "type", "provenance"])
+        self.source_calls = self._counter(
+            "source_calls", "Calls of a source's API by outcome", ["source", "outcome"]
+        )
         self.lookups = self._counter(
             "source_lookups", "Bookings looked at in the provider's API", ["source", "outcome"]
         )
@@ -113,6 +117,8 @@ class Metrics:
             self.webhook_duration.labels(source)
             for outcome in RECEIPT_OUTCOMES:
                 self.webhooks.labels(source, outcome)
+            for outcome in CALL_OUTCOMES:
+                self.source_calls.labels(source, outcome)
             for outcome in LOOKUP_OUTCOMES:
                 self.lookups.labels(source, outcome)
             for event_type in CATALOGUE:

@@ -37,9 +37,7 @@ class Desk:
         """`providers` may change meanwhile; `looks` are the waits before each look for a lost outcome."""
         self._settlements = Settlements(database, clock=clock, looks=looks)
         self.execution = Execution(providers, look, record, self._settlements, clock=clock)
-        self.new = NewBookings(
-            self.execution, look, record, self._settlements, database=database, clock=clock
-        )
+        self.new = NewBookings(self.execution, record, self._settlements, database=database, clock=clock)
         self.ranges = Ranges(self.execution, database=database, clock=clock)
 
     async def take_up(self) -> None:

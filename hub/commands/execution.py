@@ -76,10 +76,16 @@ class Execution:
         self, booking: Booking, *, command_id: str | None = None, reason: str | None = None
     ) -> Seen:
         """The booking as its provider shows it now, what is new in it appended."""
+        return await self.look_at(booking, booking.provider_id, command_id=command_id, reason=reason)
+
+    async def look_at(
+        self, booking: Booking, provider_id: str, *, command_id: str | None = None, reason: str | None = None
+    ) -> Seen:
+        """The same of another booking at the provider of this one, on behalf of its host."""
         self.provider_of(booking)
         return await self._look(
             booking.source,
-            booking.provider_id,
+            provider_id,
             host=host_of(booking),
             priority=Priority.COMMAND,
             provenance="command",

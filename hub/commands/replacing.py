@@ -24,7 +24,7 @@ from hub.commands.execution import LOOKS_AGAIN, Execution, host_of, new_command_
 from hub.commands.failures import told, unknown
 from hub.commands.new_bookings import Sought
 from hub.commands.plans import Plan
-from hub.commands.seams import Done, Look, Record, Result
+from hub.commands.seams import Done, Record, Result
 from hub.commands.settling import Settlements
 from hub.errors import HubError
 from hub.store import replacements
@@ -48,7 +48,6 @@ class NewBookings:
     def __init__(
         self,
         execution: Execution,
-        look: Look,
         record: Record,
         settlements: Settlements,
         *,
@@ -56,7 +55,6 @@ class NewBookings:
         clock: Clock,
     ) -> None:
         self._execution = execution
-        self._look = look
         self._record = record
         self._settlements = settlements
         self._database = database
@@ -188,9 +186,7 @@ class NewBookings:
             for new_id in (
                 [row.new_id] if row.new_id else await self._candidates(booking, _sought(row, booking))
             ):
-                seen = await self._look(
-                    row.source, new_id, host=row.host, priority=Priority.COMMAND, causation_id=row.command_id
-                )
+                seen = await self._execution.look_at(booking, new_id, command_id=row.command_id)
                 facts += seen.facts
             state = await self._counting(row)
             if state is None or state.provider_id == row.former_id:
@@ -217,7 +213,7 @@ class NewBookings:
         """Look at everything that can be the new booking, so that it is known; whether there is any."""
         found = await self._candidates(booking, sought)
         for provider_id in found:
-            await self._look(booking.source, provider_id, host=host_of(booking), causation_id=command_id)
+            await self._execution.look_at(booking, provider_id, command_id=command_id)
         return bool(found)
 
     async def _candidates(self, booking: Booking, sought: Sought) -> Sequence[str]:
@@ -238,9 +234,7 @@ class NewBookings:
         for wait in LOOKS_AGAIN:
             await asyncio.sleep(wait)
             try:
-                seen = await self._look(
-                    booking.source, new_id, host=host_of(booking), causation_id=command_id
-                )
+                seen = await self._execution.look_at(booking, new_id, command_id=command_id)
             except (AdapterError, HubError) as error:
                 _log.warning("not_seen_yet", command="rebook", command_id=command_id, error=str(error))
                 continue
@@ -252,7 +246,7 @@ class NewBookings:
         return Done(command_id, None, confirmed=False, operation_id=operation_id)
 
     async def _shows_new(self, booking: Booking, new_id: str, command_id: str) -> bool:
-        seen = await self._look(booking.source, new_id, host=host_of(booking), causation_id=command_id)
+        seen = await self._execution.look_at(booking, new_id, command_id=command_id)
         return seen.state is not None
 
     async def _left_open(

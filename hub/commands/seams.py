@@ -32,11 +32,11 @@ class Look(Protocol):
         source: str,
         provider_id: str,
         *,
-        host: str | None = None,
-        priority: Priority = Priority.COMMAND,
-        provenance: Provenance = "command",
-        causation_id: str | None = None,
-        reason: str | None = None,
+        host: str | None,
+        priority: Priority,
+        provenance: Provenance,
+        causation_id: str | None,
+        reason: str | None,
     ) -> Seen: ...
 
 
