@@ -145,11 +145,12 @@ class HubServices:
     `sink_kinds` says of each sink that is switched on what it follows, `feeds` how those that publish are
     shown. `webhook_app` is the door itself (None where no role serves it). `offline`: no hub runs, only
     reading and rebuilding are allowed. `providers` are the APIs of the sources that have one, `lookup` reads
-    bookings from them, `commands` tells them. `wake_sources` is called after a source was resumed, `wake_deliveries` after a sink
-    was or rows became due. `log_differences` and `reader_problem` are asked at each status, and
-    `position_verified`: whether the reader has proven that the log is the one it has read. `adapter` makes a
-    sink's adapter, not opened, to ask what it would write; whoever asked closes it. `reload` is None where no
-    hub runs. `stopping` is set when the hub shuts down and ends the streams; `stop` begins the shutdown.
+    bookings from them, `commands` tells them. `wake_sources` is called after a source was resumed,
+    `wake_deliveries` after a sink was or rows became due. `log_differences` and `reader_problem` are asked
+    at each status, and `position_verified`: whether the reader has proven that the log is the one it has
+    read. `adapter` makes a sink's adapter, not opened, to ask what it would write; whoever asked closes it.
+    `reload` is None where no hub runs. `stopping` is set when the hub shuts down and ends the streams;
+    `stop` begins the shutdown.
     """
 
     settings: Settings

@@ -41,8 +41,9 @@ async def reschedule(request: Request, ref: str) -> Response:
         lambda session: replacements.of_booking(session, order.booking.booking_id)
     )
     if pending is None:
-        booking = order.booking if order.booking.group is not None else await order.fresh()
-        plan = new_bookings.replacement(booking, start=start, reason=reason, ignore_availability=ignore)
+        plan = new_bookings.replacement(
+            await _known_group(order), start=start, reason=reason, ignore_availability=ignore
+        )
         return await carry_out(order, plan, order.desk.new.replace)
     if pending.start != start:
         raise ProblemError(
@@ -137,11 +138,10 @@ async def remove_guest(request: Request, ref: str) -> Response:
 
 
 async def _known_group(order: Order) -> Booking:
-    """The booking once it is known whether it is a group's; webhooks do not say so."""
+    """The booking once it is known whether it is a group's, which webhooks do not say."""
     known = order.booking
-    if known.group is not None or known.status == "cancelled" or plans.is_group(known):
-        return known
-    return await order.fresh()
+    told = plans.is_group(known) or known.version_origin == "api"
+    return known if told or known.status == "cancelled" else await order.fresh()
 
 
 def _refuse_refund(order: Order) -> None:

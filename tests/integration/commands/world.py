@@ -27,7 +27,7 @@ from hub.store.tables import OperationRow
 from hub.telemetry import Metrics
 from hub.web.app import build_app
 from hub.web.services import HubServices
-from tests.contract.meetergo.stand_in import MONDAY, Listener, StandIn
+from tests.contract.meetergo.stand_in import DENIZ, MARA, MONDAY, Listener, StandIn
 from tests.integration.ingest.column import Column, until
 from tests.integration.web.world import MemoryInbox, settings_for
 
@@ -126,7 +126,7 @@ class World:
 
     async def known(self, appointment_id: str) -> str:
         """Have the hub know a booking of the provider's."""
-        looked = await self.lookup.look(SOURCE, appointment_id, provenance="webhook")
+        looked = await self.lookup.look(SOURCE, appointment_id, hosts=(MARA, DENIZ))
         assert looked.state is not None
         await self.caught_up()
         self.meetergo.forget_calls()
