@@ -7,7 +7,7 @@ stays tells of a replacement that was cut off.
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, or_, update
+from sqlalchemy import ColumnElement, delete, or_, update
 from sqlmodel import Session, and_, col, select
 
 from hub.store.statements import insert_new
@@ -50,12 +50,11 @@ def every(session: Session) -> Sequence[ReplacementRow]:
     return session.exec(select(ReplacementRow).order_by(col(ReplacementRow.asked_at))).all()
 
 
-def oldest(session: Session, *, before: datetime) -> tuple[int, ReplacementRow | None]:
-    """How many have been under way since before then, and the first of them."""
+def half_done(session: Session, *, before: datetime, limit: int = 20) -> Sequence[ReplacementRow]:
+    """What has been under way since before then: longer than two requests take."""
     old = col(ReplacementRow.asked_at) < before
-    count = session.exec(select(func.count()).select_from(ReplacementRow).where(old)).one()
-    first = session.exec(select(ReplacementRow).where(old).order_by(col(ReplacementRow.asked_at))).first()
-    return count, first
+    order = col(ReplacementRow.asked_at)
+    return session.exec(select(ReplacementRow).where(old).order_by(order).limit(limit)).all()
 
 
 def replaced_by(

@@ -27,6 +27,7 @@ from hub.store import (
     ledger,
     operations,
     receipts,
+    replacements,
     sinks,
     sources,
     unconfirmed,
@@ -42,6 +43,7 @@ from hub.store.tables import (
     DriftRow,
     InstallationRow,
     QuarantineRow,
+    ReplacementRow,
     SinkRow,
     SourceRow,
 )
@@ -49,6 +51,7 @@ from hub.web.fact_counts import FactCounts, SourceFacts
 from hub.web.services import HubServices, LogFacts
 
 NEED_A_PERSON = ("parked", "dead", "uncertain")
+HALF_DONE_AFTER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ class House:
     held: Mapping[str, Held] = field(default_factory=dict)
     former: Mapping[str, Sequence[LeftBehind]] = field(default_factory=dict)
     receipts: Mapping[str, int] = field(default_factory=dict)
+    replacements: Sequence[ReplacementRow] = ()
+    """What was begun longer ago than two requests take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +199,7 @@ def _read_house(session: Session, counts: FactCounts, now: datetime) -> House:
         held=guard.held(session),
         former=former.counts(session),
         receipts=receipts.counts(session),
+        replacements=replacements.half_done(session, before=now - HALF_DONE_AFTER),
         checks=drift.checks(session),
         drifted={name: Pile(*pile) for name, pile in drift.piles(session).items()},
     )
