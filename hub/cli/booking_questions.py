@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli.asking import opened, print_list
+from hub.cli.asking import confirm, opened, print_list
 from hub.cli.booking_acts import Attendee
 from hub.cli.bookings import Ref
 from hub.cli.commands import Call, command
@@ -50,13 +50,25 @@ def link(
     ] = False,
 ) -> int:
     """Print the address where an attendee moves or cancels the booking themselves."""
-    chosen = [("attendee", attendee)] if attendee else []
+    body = {"attendee": attendee} if attendee else {}
+    path = f"/bookings/{segment(ref)}/link"
     with opened(call) as client:
-        shown = client.get(f"/bookings/{segment(ref)}/link", chosen)
+        if not send:
+            shown = client.get(path, list(body.items()))
+        else:
+            shown = client.post(path, body | {"dry_run": True})
+            question = f"{shown['sent_by']} writes the link to {shown['email']}. Send it?"
+            if not call.dry_run:
+                if not confirm(call, question):
+                    return DONE
+                shown = client.post(path, body)
         if call.json:
             print_json(shown)
         else:
             to_stdout(shown["link"])
+            if send:
+                said = "would be sent" if call.dry_run else "was sent"
+                to_stderr(text(f"it {said} to {shown['email']} by {shown['sent_by']}"))
     return DONE
 
 

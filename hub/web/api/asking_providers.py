@@ -14,9 +14,10 @@ from hub.commands import asking
 from hub.commands.differences import Difference, differences
 from hub.commands.plans import chosen_attendee
 from hub.web.acting import HubRoute, services_of
-from hub.web.asking import Listed, answer, gives, takes
+from hub.web.asking import Listed, answer, gives, read_object, refuse_rest, take_flag, take_text, takes
 from hub.web.command_objects import DifferenceObject, FreeTimeObject, LinkObject, LiveObject
-from hub.web.commanding import desk_of, find_booking, moment_of, shown_booking
+from hub.web.commanding import desk_of, find_booking, insist, moment_of, shown_booking
+from hub.web.letters import letter_writer, write_link
 from hub.web.paging import respond
 from hub.web.present import dumped
 from hub.web.problems import ProblemError, invalid
@@ -93,9 +94,29 @@ async def show_link(request: Request, ref: str) -> Response:
     return answer(link_of(booking, asked.get("attendee"), dry_run=True))
 
 
-def link_of(
-    booking: Booking, attendee: str | None, *, dry_run: bool, sent_by: str | None = None
-) -> LinkObject:
+@router.post("/bookings/{ref}/link", responses=gives(LinkObject))
+async def send_link(request: Request, ref: str) -> Response:
+    """Have a sink that has a mail account write the link to the attendee; `dry_run` tells to whom."""
+    services = services_of(request)
+    body = await read_object(request)
+    attendee, sink, dry_run = (
+        take_text(body, "attendee"),
+        take_text(body, "sink"),
+        take_flag(body, "dry_run"),
+    )
+    refuse_rest(body)
+    booking = await find_booking(services, ref)
+    insist(request, booking)
+    link = link_of(booking, attendee, dry_run=dry_run)
+    if link.email is None:
+        raise ProblemError("not-supported", "the attendee has no mail address")
+    async with letter_writer(services, sink) as (name, writer):
+        if not dry_run:
+            await write_link(writer, booking, link)
+    return answer(link.model_copy(update={"sent_by": name}))
+
+
+def link_of(booking: Booking, attendee: str | None, *, dry_run: bool) -> LinkObject:
     """The link of the attendee that is meant; refuses where a part of the address is not known."""
     one: Attendee = chosen_attendee(booking, attendee)
     link = reschedule_link(_alone(booking, one))
@@ -111,7 +132,7 @@ def link_of(
         email=one.email,
         link=link,
         dry_run=dry_run,
-        sent_by=sent_by,
+        sent_by=None,
     )
 
 
@@ -131,6 +152,7 @@ def _plain(value: Any) -> Any:
 
 def _read_query(request: Request, allowed: Sequence[str]) -> dict[str, str]:
     query = {name.replace("-", "_"): value for name, value in request.query_params.items()}
+    query.pop("limit", None)  # these answers are never cut
     for name, value in query.items():
         if name not in allowed:
             raise invalid(f"/{name}", f"unknown selector {name[:40]!r}; use {', '.join(allowed)}")

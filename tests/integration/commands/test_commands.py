@@ -1,12 +1,16 @@
 """Commands on one booking: what the provider is told, what the hub knows at once, and what is refused."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from adapters.testing import SimulatorServer
-from tests.contract.meetergo.stand_in import at
+from adapters.api import AdapterContext, Reactor, Receipt
+from adapters.errors import TransientError
+from adapters.http import HttpClient
+from adapters.letters import LetterWriter
+from adapters.notify.config import NotifyConfig
+from events import Envelope
+from tests.contract.meetergo.stand_in import MONDAY, at
 from tests.integration.commands.world import World
 
 
@@ -267,6 +271,54 @@ async def test_the_link_is_computed_for_the_attendee_that_is_meant(world: World)
     assert (unclear.status_code, unclear.json()["code"]) == (422, "invalid")
 
 
+class Post(Reactor[NotifyConfig], LetterWriter):
+    """A sink with a mail account: keeps what it was given to write."""
+
+    name = "post"
+    config_class = NotifyConfig
+    handles = ()
+
+    def __init__(self, *, able: bool = True, fails: bool = False) -> None:
+        context = AdapterContext(
+            instance="post", installation_id="i", clock=lambda: MONDAY, http=HttpClient()
+        )
+        super().__init__(NotifyConfig.model_validate({"to": ["json://127.0.0.1/x"]}), context)
+        self.able, self.fails = able, fails
+        self.letters: list[tuple[str, str]] = []
+
+    async def react(self, envelope: Envelope, *, idempotency_key: str) -> Receipt:
+        raise NotImplementedError
+
+    def can_write(self) -> bool:
+        return self.able
+
+    async def write(self, address: str, *, title: str, body: str) -> None:
+        self.letters.append((address, body))
+        if self.fails:
+            raise TransientError("the service behind mailto:// did not take the message")
+
+
+async def test_a_sink_with_a_mail_account_writes_the_link_to_its_attendee(world: World) -> None:
+    ref = await ilse(world)
+    nobody = await world.post(ref, "link")
+    assert (nobody.status_code, nobody.json()["code"]) == (501, "not-supported")
+    post = Post()
+    world.serve_with(adapter=lambda _: as_made(post))
+    shown = await world.done(ref, "link", dry_run=True)
+    assert (shown["email"], shown["sent_by"], post.letters) == ("ilse@kunde.example", "team-calendar", [])
+    sent = await world.done(ref, "link")
+    ((to, body),) = post.letters
+    assert (to, sent["link"] in body) == ("ilse@kunde.example", True)
+    world.serve_with(adapter=lambda _: as_made(Post(fails=True)))
+    assert await world.refused(ref, "link") == (503, "target-unreachable")
+    world.serve_with(adapter=lambda _: as_made(Post(able=False)))
+    assert await world.refused(ref, "link") == (501, "not-supported")
+
+
+async def as_made(post: Post) -> Post:
+    return post
+
+
 @pytest.mark.parametrize(
     ("verb", "body", "pointer"),
     [
@@ -338,7 +390,3 @@ async def test_without_credentials_nothing_can_be_told(world: World) -> None:
     ref = await ilse(world)
     world.desk.execution._providers = {}  # type: ignore[assignment]
     assert await world.refused(ref, "cancel") == (501, "not-supported")
-
-
-def test_the_clock_of_the_stand_in_and_ours_agree(meetergo_server: SimulatorServer) -> None:
-    assert at(27, 9) - at(26, 9) == timedelta(days=1)

@@ -1,13 +1,18 @@
 """A hub that gives commands: the stand-in of a provider over HTTP, a real log and store, the API in front."""
 
 import asyncio
+import socket
 import uuid
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import uvicorn
+from structlog.testing import capture_logs
 
 from adapters.http import HttpClient
 from adapters.meetergo.config import ApiSettings
@@ -33,6 +38,14 @@ from tests.integration.web.world import MemoryInbox, settings_for
 
 SOURCE = "meetergo"
 SOON = tuple(timedelta(milliseconds=ms) for ms in (20, 50, 100, 200))
+
+
+class Server(uvicorn.Server):
+    """Leaves the signals to the tests."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 class World:
@@ -102,12 +115,20 @@ class World:
                 session, name=f"test-{secret[-6:]}", scope="admin", secret=secret, now=MONDAY
             )
         )
-        self.app = build_app(self.services)
         self.token = secret
+        self._open()
+
+    def serve_with(self, **services: Any) -> None:
+        """The same hub with other services."""
+        self.services = replace(self.services, **services)
+        self._open()
+
+    def _open(self) -> None:
+        self.app = build_app(self.services)
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=self.app, client=("127.0.0.1", 5000)),
             base_url="http://hub.test/api/v1",
-            headers={"authorization": f"Bearer {secret}"},
+            headers={"authorization": f"Bearer {self.token}"},
         )
 
     async def start(self) -> None:
@@ -123,6 +144,24 @@ class World:
         await self.column.stop()
         await self.client.aclose()
         await self.http.aclose()
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[str]:
+        """The API on a port, for commands in other threads; gives its address."""
+        listening = socket.socket()
+        listening.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(
+            self.app, log_config=None, access_log=False, lifespan="off", ws="none", loop="none"
+        )
+        server = Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            with capture_logs():
+                yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving
+            listening.close()
 
     async def known(self, appointment_id: str) -> str:
         """Have the hub know a booking of the provider's."""
