@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from events.state import Booking
 from hub.commands.desk import Desk
+from hub.commands.errors import RefusedCommandError
 from hub.commands.plans import Plan
 from hub.commands.seams import Done
 from hub.store import checkpoints
@@ -123,14 +124,16 @@ async def carry_out(order: Order, plan: Plan, run: Run) -> Response:
             "the booking has changed since it was shown; look again",
             next=f"bookinghub why {plan.booking.booking_id}",
         )
-    done = await run(plan)
-    _log.info(
-        "command",
-        command=plan.command,
-        command_id=done.command_id,
-        booking_id=plan.booking.booking_id,
-        by=order.by,
-    )
+    try:
+        done = await run(plan)
+    except RefusedCommandError as error:
+        outcome = "unknown" if error.code == "outcome-unknown" else "refused"
+        _count(order, plan, outcome)
+        _log.info("command", command=plan.command, by=order.by, outcome=outcome, code=error.code)
+        raise
+    outcome = "done" if done.confirmed else "accepted"
+    _count(order, plan, outcome)
+    _log.info("command", command=plan.command, by=order.by, outcome=outcome, command_id=done.command_id)
     if done.state is not None:
         await _until_shown(order.services, done.state.position)
     return answer(await _shown(order, plan, done))
@@ -177,6 +180,11 @@ async def _shown(order: Order, plan: Plan, done: Done | None) -> CommandObject:
         results=[ResultObject(about=one.about, outcome=one.outcome, message=one.message) for one in results],
         operation_id=done.operation_id if done else None,
     )
+
+
+def _count(order: Order, plan: Plan, outcome: str) -> None:
+    if order.services.metrics is not None:
+        order.services.metrics.commands.labels(plan.command, outcome).inc()
 
 
 async def _until_shown(services: HubServices, position: int) -> None:
