@@ -95,4 +95,4 @@ class Asking:
     async def _confirm(self, source: str, provider_id: str) -> None:
         """What a webhook hinted at is known by now, whoever asked the provider."""
         with suppress(StoreError):
-            await self._database.write(lambda session: unconfirmed.clear(session, source, provider_id))
+            await self._database.write(lambda session: unconfirmed.clear(session, [(source, provider_id)]))

@@ -1,6 +1,7 @@
 """What comes in: receipts, quarantine, dirty marks, unconfirmed hints."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -18,9 +19,13 @@ def due(database, now=NOW, limit=10):
     return database.read_now(lambda session: dirty.due(session, now=now, limit=limit))
 
 
+def marks_of(database, provider_id, limit=10):
+    key = ("meetergo", provider_id)
+    return database.read_now(lambda session: dirty.receipts_of(session, [key], limit=limit))[key]
+
+
 def receipt_ids(database, provider_id):
-    found = database.read_now(lambda session: dirty.receipts_of(session, "meetergo", provider_id))
-    return [row.receipt_id for row in found]
+    return [row.receipt_id for row in marks_of(database, provider_id)]
 
 
 def store(database, *receipts):
@@ -64,14 +69,24 @@ def test_booking_shows_all_its_marks_in_the_order_they_were_made(database):
         mark("b", "r1", sequence=9),
     )
     assert receipt_ids(database, "b") == ["r2", "r1", "r3"]
-    first = database.read_now(lambda session: dirty.receipts_of(session, "meetergo", "b", limit=2))
-    assert [row.receipt_id for row in first] == ["r2", "r1"]
+    assert [row.receipt_id for row in marks_of(database, "b", limit=2)] == ["r2", "r1"]
+
+
+def test_marks_of_several_bookings_are_cut_for_each(database):
+    mark_dirty(database, *(mark(booking, f"r{n}", sequence=n) for booking in "bcd" for n in (3, 1, 2)))
+    keys = [("meetergo", "d"), ("meetergo", "b"), ("meetergo", "none")]
+    found = database.read_now(lambda session: dirty.receipts_of(session, keys, limit=2))
+    assert {key: [row.receipt_id for row in rows] for key, rows in found.items()} == {
+        ("meetergo", "d"): ["r1", "r2"],
+        ("meetergo", "b"): ["r1", "r2"],
+        ("meetergo", "none"): [],
+    }
+    assert database.read_now(lambda session: dirty.receipts_of(session, [], limit=2)) == {}
 
 
 def test_only_the_named_marks_are_cleared(database):
     mark_dirty(database, mark("b", "r1"), mark("b", "made meanwhile"), mark("c", "r1"))
-    cleared = database.write_now(lambda session: dirty.clear(session, "meetergo", "b", receipt_ids=["r1"]))
-    assert cleared == 1
+    database.write_now(lambda session: dirty.clear(session, [("meetergo", "b", "r1")]))
     assert receipt_ids(database, "b") == ["made meanwhile"]
     assert receipt_ids(database, "c") == ["r1"]
 
@@ -84,7 +99,7 @@ def test_postponed_booking_waits_until_then_or_until_it_is_woken(database):
         )
     )
     assert due(database) == []
-    rows = database.read_now(lambda session: dirty.receipts_of(session, "meetergo", "b"))
+    rows = marks_of(database, "b")
     assert [(row.attempts, row.last_error) for row in rows] == [(1, "503"), (1, "503")]
     assert database.write_now(lambda session: dirty.wake(session, "meetergo", "b", now=NOW)) == 2
     assert due(database) == [("meetergo", "b")]
@@ -231,6 +246,9 @@ def test_hint_is_kept_with_its_first_time_until_confirmed(database):
     (hint,) = database.read_now(unconfirmed.every)
     assert (hint.receipt_id, hint.detail, hint.since) == ("r2", "still active", NOW)
     assert database.read_now(unconfirmed.count) == 1
-    assert database.write_now(lambda session: unconfirmed.clear(session, "meetergo", "b"))
-    assert not database.write_now(lambda session: unconfirmed.clear(session, "meetergo", "b"))
-    assert database.read_now(unconfirmed.count) == 0
+    for bookings in ([], [("meetergo", "c")]):
+        database.write_now(partial(unconfirmed.clear, bookings=bookings))
+        assert database.read_now(unconfirmed.count) == 1
+    for _ in range(2):
+        database.write_now(lambda session: unconfirmed.clear(session, [("meetergo", "b"), ("meetergo", "c")]))
+        assert database.read_now(unconfirmed.count) == 0
