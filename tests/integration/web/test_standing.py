@@ -9,7 +9,7 @@ import pytest
 import sqlmodel
 from sqlmodel import Session
 
-from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
+from adapters.errors import AdapterError, AuthError, PermanentError, RefusalError, TransientError
 from hub.errors import LogUnavailableError
 from hub.settings import Rate
 from hub.store import installation, operations, sinks, sources, unconfirmed
@@ -338,7 +338,7 @@ async def test_a_source_with_refused_credentials_has_to_prove_them(world: World)
         assert (answer.status_code, answer.json()["code"]) == (status_code, code)
         assert str(failure) in answer.json()["detail"]
     assert set(await issues(world)) == {"source_auth_failed"}
-    provider.failure = None
+    provider.failure = RefusalError("user: api.test answered 400", code="needs-user")
     assert (await client.post("/api/v1/sources/meetergo/resume", json={})).json()["state"] == "running"
     assert await issues(world) == {}
 
