@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from hub.ingest.verdicts import MANY, due_of
 from hub.store import dirty, inbox, quarantine, unconfirmed
 from hub.store.dirty import DirtyCounts
 from hub.store.inbox import InboxFilter
@@ -54,6 +55,43 @@ def test_longest_due_booking_comes_first_and_each_once(database):
     assert due(database) == [("meetergo", "early"), ("meetergo", "late")]
     assert due(database, limit=1) == [("meetergo", "early")]
     assert database.read_now(dirty.next_due) == NOW - MINUTE
+
+
+def test_due_bookings_of_some_sources_only(database):
+    mark_dirty(database, mark("b", "r1"), mark("b", "r2", source="counter"), mark("c", "r3", source="shop"))
+
+    def due_of(**sources):
+        return database.read_now(lambda session: dirty.due(session, now=NOW, limit=10, **sources))
+
+    assert due_of(only=["counter", "none"]) == [("counter", "b")]
+    assert due_of(only=[]) == []
+    assert due_of(without=["counter", "shop"]) == [("meetergo", "b")]
+    assert len(due_of(without=[])) == len(due_of()) == 3
+
+
+def test_a_look_that_learnt_nothing_is_no_attempt(database):
+    mark_dirty(database, mark("b", "r1", attempts=2))
+    database.write_now(
+        lambda session: dirty.postpone(
+            session, "meetergo", "b", receipt_ids=["r1"], due_at=NOW + MINUTE, error="503", counted=False
+        )
+    )
+    (row,) = marks_of(database, "b")
+    assert (row.attempts, row.last_error, row.due_at) == (2, "503", NOW + MINUTE)
+
+
+def test_many_due_bookings_are_taken_together_and_few_as_there_are_places(database):
+    def taken(**options):
+        options = {"now": NOW, "working": (), "places": 3, "together": 50} | options
+        found = database.read_now(lambda session: due_of(session, "meetergo", **options))
+        return [booking for _, booking in found]
+
+    names = [f"b{number:02d}" for number in range(MANY + 1)]
+    mark_dirty(database, *(mark(name, "r1") for name in names), mark("b00", "r2", source="counter"))
+    assert taken() == names
+    assert taken(together=0) == names[:3]
+    assert taken(working=[("meetergo", "b00")]) == names[1:4]
+    assert taken(working=[("meetergo", "b00")], places=0) == []
 
 
 def test_nothing_is_due_in_an_empty_store(database):
