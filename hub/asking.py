@@ -6,19 +6,23 @@ while the hub runs.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from adapters.api import Source
 from hub.assembly import Foundation, build_providers, sources_to_ask
+from hub.errors import StoreError
 from hub.ingest.appending import Appender
 from hub.ingest.bodies import Bodies
 from hub.ingest.lookup import Lookup
 from hub.ingest.reading_back import ReadingBack
 from hub.ingest.replacing import linked_by
 from hub.ingest.source_states import SourceStates
+from hub.ingest.turns import Turns
 from hub.ingest.verifying import Verification
 from hub.log.inbox_log import StoredReceipt
 from hub.settings import Settings
+from hub.store import unconfirmed
 from hub.telemetry import Metrics
 
 
@@ -32,8 +36,11 @@ class Asking:
         sources: Mapping[str, Source[Any]],
         *,
         metrics: Metrics,
+        owner: str,
     ) -> None:
+        """`owner` names this hub among all on one store, after a restart too."""
         self._settings = settings
+        self._database = base.database
         self.states = SourceStates(base.database, metrics=metrics)
         self.providers = build_providers(settings(), base.clock, heard=self.states.heard)
         self.appender = Appender(base.log, base.privacy, metrics=metrics, linked=linked_by(base.database))
@@ -43,6 +50,7 @@ class Asking:
             appender=self.appender,
             clock=base.clock,
             metrics=metrics,
+            confirmed=self._confirm,
         )
         reading_back = ReadingBack(
             sources,
@@ -56,6 +64,7 @@ class Asking:
             reading_back,
             fetching=lambda: self.fetched() & self.providers.keys(),
             states=self.states,
+            turns=Turns(base.database, clock=base.clock, owner=owner),
             database=base.database,
             clock=base.clock,
         )
@@ -88,3 +97,8 @@ class Asking:
     async def close(self) -> None:
         """Close the connections; nobody may ask any more."""
         await self.providers.close()
+
+    async def _confirm(self, source: str, provider_id: str) -> None:
+        """What a webhook hinted at is known by now, whoever asked the provider."""
+        with suppress(StoreError):
+            await self._database.write(lambda session: unconfirmed.clear(session, [(source, provider_id)]))

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from adapters.errors import AdapterError, TransientError
+from adapters.errors import AdapterError, RefusalError, TransientError
 from hub.store import sources
 from hub.web.acting import HubRoute, caller_of, services_of
 from hub.web.asking import Listed, answer, gives, read_object, refuse_rest, take_flag, take_text
@@ -79,6 +79,8 @@ async def _prove(services: HubServices, name: str) -> None:
         return
     try:
         await provider.account()
+    except RefusalError:
+        return  # It knows whose the key is, and refuses something else.
     except AdapterError as error:
         code = "provider-unreachable" if isinstance(error, TransientError) else "provider-refused"
         raise ProblemError(code, f"{name}: {error}", next=f"bookinghub sources show {name}") from error
