@@ -10,7 +10,7 @@ from adapters.provider import NewBooking, Person
 from events.snapshot import BookingSnapshot
 from events.state import Attendee, Booking
 from hub.commands.errors import RefusedCommandError
-from hub.commands.plans import Plan, chosen_attendee, is_group, mailed_of, require_active
+from hub.commands.plans import NOTHING, Plan, chosen_attendee, is_group, mailed_of, require_active
 from hub.store.replacements import CLOCKS_APART
 
 
@@ -43,6 +43,8 @@ def replacement(
             "a group booking cannot be replaced by a new one: its attendees would have to book again",
             next=f"bookinghub bookings reschedule {booking.booking_id} --dry-run --to VALUE",
         )
+    if start == booking.start:
+        return Plan("replace", booking, NOTHING, start=start)
     one = chosen_attendee(booking, None)
     new = _new_booking(
         booking, one, start=start, ignore_availability=ignore_availability, replaces=booking.provider_id

@@ -81,6 +81,8 @@ class NewBookings:
 
     async def replace(self, plan: Plan) -> Done:
         """Make a booking in the place of another one, join the two, and cancel the old one."""
+        if plan.new is None:
+            return Done(new_command_id(), plan.booking)
         row = await self._begin(plan)
         try:
             booked = await self._booked(plan)

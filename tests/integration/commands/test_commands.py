@@ -9,8 +9,9 @@ from adapters.errors import TransientError
 from adapters.http import HttpClient
 from adapters.letters import LetterWriter
 from adapters.notify.config import NotifyConfig
+from adapters.provider import Window
 from events import Envelope
-from tests.contract.meetergo.stand_in import MONDAY, at
+from tests.contract.meetergo.stand_in import MARA, MONDAY, at
 from tests.integration.commands.world import World
 
 
@@ -384,6 +385,73 @@ async def test_a_copy_that_lags_does_not_hide_our_own_change_for_long(world: Wor
         settled.detail | {"accepted": True, "happened": True},
     )
     assert (await world.booking(ref))["start"] == "2026-10-28T09:00:00Z"
+
+
+async def test_a_booking_whose_answer_was_lost_is_found_and_not_made_twice(world: World) -> None:
+    ref = await ilse(world)
+    world.meetergo.fault(kind="lost_reply", on="booking")
+    answer = await world.post(ref, "rebook", start="2026-11-02 09:00")
+    assert (answer.status_code, answer.json()["code"]) == (504, "outcome-unknown")
+    settled = await world.operation(answer.json()["operation_id"])
+    assert (settled.state, settled.detail["happened"]) == ("done", True)
+    await world.caught_up()
+    starts = [one["start"] for one in (await world.client.get("/bookings")).json()["items"]]
+    assert sorted(starts) == ["2026-10-27T09:00:00Z", "2026-11-02T08:00:00Z"]
+    assert world.meetergo.made().count("booking") == 1
+
+
+async def test_a_booking_that_waits_for_somebodys_word_is_said_so(world: World) -> None:
+    ref = await world.known(await confirmed(world))
+    made = await world.done(ref, "rebook", start="2026-11-02 09:00")
+    assert (made["booking"], made["confirmed"]) == (None, False)
+    assert made["results"][0]["outcome"] == "waits"
+    to = {"to": "2026-11-03 09:00", "by_replacement": True}
+    assert await world.refused(ref, "reschedule", **to) == (502, "provider-refused")
+    assert not world.meetergo.objects()[ref]["cancelled"]
+
+
+async def confirmed(world: World) -> str:
+    """A booking of the kind that waits for a word, which was given."""
+    waiting = world.meetergo.book(at(27, 9), kind="mit-bestaetigung")["provisional"]
+    made: dict[str, Any] = world.meetergo.ask("POST", "/_confirm", id=waiting)
+    return str(made["id"])
+
+
+async def test_a_page_read_before_our_own_mark_does_not_undo_it(world: World) -> None:
+    ref = await ilse(world)
+    before = await world.lookup.position()
+    window = Window(at(27, 0), at(28, 0), host=MARA)
+    (page,) = [readings async for readings in world.provider.listed(window)]
+    await world.done(ref, "no-show")
+    for reading in page:
+        await world.lookup.seen("meetergo", reading, before=before, provenance="poll")
+    kinds = await world.facts()
+    assert (kinds.count("AttendeeNoShow"), kinds.count("AttendeeNoShowReverted")) == (1, 0)
+    assert (await world.booking(ref))["no_show"] == "all"
+
+
+async def test_a_provider_that_does_not_answer_questions(world: World) -> None:
+    ref = await ilse(world)
+    world.meetergo.fault(kind="status", status=503, on="availability", times=None)
+    asked = {"from": "2026-10-27", "to": "2026-10-28"}
+    answer = await world.client.get(f"/bookings/{ref}/availability", params=asked)
+    assert (answer.status_code, answer.json()["code"]) == (503, "provider-unreachable")
+
+
+async def test_commands_are_counted_by_what_became_of_them(world: World) -> None:
+    ref = await ilse(world)
+    await world.done(ref, "cancel")
+    await world.refused(ref, "cancel")
+    counted = world.services.metrics
+    assert counted is not None
+    samples = {
+        tuple(sample.labels.values()): sample.value
+        for metric in counted.commands.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    }
+    assert samples["cancel", "done"] == 1
+    assert samples["rebook", "unknown"] == 0
 
 
 async def test_without_credentials_nothing_can_be_told(world: World) -> None:

@@ -133,10 +133,22 @@ async def test_killed_before_the_old_half_is_cancelled(world: World) -> None:
     booking = await world.booking(ref)
     assert (booking["start"], booking["status"]) == (TO, "active")
     await revive()
+    assert await issues(world) == []
+    world.clock.advance(timedelta(minutes=2))
+    (issue,) = await issues(world)
+    assert issue["what_to_do"].endswith(f"{ref} --by-replacement --to {at(29, 9).isoformat()}")
     again = await replaced(world, ref)
     assert again["booking"]["start"] == TO
     await is_one_meeting(world, ref)
+    assert await issues(world) == []
+    # Given once more it finds nothing to do, and makes no second one.
+    assert (await replaced(world, ref))["effect"] == "nothing to do"
     assert world.meetergo.made().count("booking") == 1
+
+
+async def issues(world: World) -> list[dict[str, Any]]:
+    listed = (await world.client.get("/issues")).json()["items"]
+    return [one for one in listed if one["code"] == "replacement_half_done"]
 
 
 async def test_killed_before_anything_was_asked_for(world: World) -> None:
