@@ -93,12 +93,11 @@ async def find_booking(services: HubServices, ref: str) -> Booking:
 async def read_order(request: Request, ref: str) -> Order:
     """The command in a request about one booking."""
     services = services_of(request)
-    desk = desk_of(services)
     body = await read_object(request)
     dry_run, preview = take_flag(body, "dry_run"), take_text(body, "preview")
     booking = await find_booking(services, ref)
     insist(request, booking)
-    return Order(services, desk, booking, body, dry_run, preview, caller_of(request).name)
+    return Order(services, desk_of(services), booking, body, dry_run, preview, caller_of(request).name)
 
 
 def insist(request: Request, booking: Booking) -> None:
