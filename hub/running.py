@@ -15,17 +15,21 @@ from events import Envelope
 from hub.assembly import (
     Foundation,
     build_feeds,
+    build_providers,
     build_sources,
     is_durable,
     lone_adapter,
     prepare_sink,
     sink_kinds,
+    sources_to_ask,
 )
 from hub.delivering import Deliveries
 from hub.errors import LogError
 from hub.identity import hub_id
+from hub.ingest.appending import Appender
 from hub.ingest.digests import KnownDigests
 from hub.ingest.inbox import InboxRows
+from hub.ingest.lookup import Lookup
 from hub.ingest.pipeline import Pipeline
 from hub.ingest.reprocessing import Reprocessor
 from hub.ingest.webhooks import Door, WebhookEndpoint
@@ -84,6 +88,14 @@ class RunningHub:
             clock=base.clock,
             metrics=self._metrics,
         )
+        self._providers = build_providers(settings, base.clock)
+        self._lookup = Lookup(
+            self._providers,
+            log=base.log,
+            appender=Appender(base.log, base.privacy, metrics=self._metrics),
+            clock=base.clock,
+            metrics=self._metrics,
+        )
         self._rows = InboxRows(base.database, clock=base.clock, written=self._pipeline.written)
         self._consumer = InboxConsumer(base.connection, base.inbox, self._rows.take)
         self._reprocessor = Reprocessor(
@@ -134,6 +146,8 @@ class RunningHub:
             durable=is_durable(settings),
             webhook_app=self._webhook_app() if "web" in roles else None,
             feeds=build_feeds(settings) if "web" in roles else {},
+            providers=self._providers,
+            lookup=self._lookup,
             reprocess=self._reprocess,
             rebuild=self._rebuilds.begin,
             prepare=lambda name, *, dry_run: prepare_sink(base, self._settings, name, dry_run=dry_run),
@@ -198,6 +212,7 @@ class RunningHub:
         await self._rebuilds.stop()
         await self._keeping.applier.stop()
         await self._deliveries.stop()
+        await self._providers.close()
 
     async def _work(self) -> None:
         """Receipts in, deliveries out; the deliveries begin when positions are known to be true."""
@@ -255,6 +270,7 @@ class RunningHub:
         sources_now = build_sources(settings)
         self._sources.clear()
         self._sources.update(sources_now)
+        await self._providers.follow(sources_to_ask(settings))
         await self._base.database.write(self._note_sources)
         self._metrics.know(sources=settings.sources, sinks=sink_kinds(settings))
         self.services = replace(

@@ -188,7 +188,10 @@ def _settings(
 
 
 def _source(name: str, entry: SourceEntry, checked: Checked) -> SourceSettings:
-    return SourceSettings.model_validate({**dict(entry), "name": name, "config": checked.config})
+    verify = entry.verify or ("fetch" if checked.can_be_asked else "trust")
+    return SourceSettings.model_validate(
+        {**dict(entry), "name": name, "verify": verify, "config": checked.config}
+    )
 
 
 def _sink(name: str, entry: SinkEntry, checked: Checked) -> SinkSettings:

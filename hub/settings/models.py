@@ -166,8 +166,10 @@ class SourceEntry(Instance):
     """One booking provider, as written."""
 
     webhook: WebhookSettings | None = Field(None, description="the door for webhooks; needed if enabled")
-    verify: Literal["trust"] = Field(
-        "trust", description="what a webhook is worth; trust: the payload is taken for true"
+    verify: Literal["fetch", "trust"] | None = Field(
+        None,
+        description="what a webhook is worth; fetch: the booking is read back from the provider (default "
+        "with credentials of its API), trust: the payload is taken for true (default without)",
     )
     config: dict[str, Any] = Field(default_factory=dict, description="the adapter's own settings")
 
@@ -237,6 +239,7 @@ class SourceSettings(SourceEntry):
     """A source with its name and its adapter's typed config."""
 
     name: str
+    verify: Literal["fetch", "trust"]
     config: Any
 
 
