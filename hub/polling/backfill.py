@@ -64,6 +64,10 @@ class Backfiller:
         """Plan all lists anew, whatever was read before; False if there is no list."""
         return await self._plan(source, begin, end, again=True)
 
+    async def is_read(self, source: str) -> bool:
+        """Whether nothing that was planned is left to read."""
+        return not await self._database.read(lambda session: _unfinished(session, source))
+
     async def run(self, source: str, report: Report) -> Filled:
         """Read whatever is planned, from where it was left. Raises AdapterError and HubError."""
         provider = self._provider(source)
@@ -124,11 +128,14 @@ class Backfiller:
         return False
 
     async def _note(self, row: SourceListRow, until: datetime, tally: Tally, *, whole: bool) -> bool:
-        return await self._database.write(
+        """Store how far it is; False if the backfill was planned anew meanwhile."""
+        noted = await self._database.write(
             lambda session: polls.history_read(
                 session, row, until=until, bookings=tally.bookings, facts=tally.facts, complete=whole
             )
         )
+        row.history_next = until
+        return noted
 
 
 def _unfinished(session: Session, source: str) -> Sequence[SourceListRow]:

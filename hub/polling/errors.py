@@ -4,6 +4,7 @@ HubError
 ├── BusyError           somebody else asks this source just now
 ├── LeaseLostError      another hub took over; nothing more is written
 ├── NotShownError       the provider did not show its lists whole
+├── NothingToReadError  the months that were asked for are none
 └── NoDoorError         there is no address the provider could post to
 """
 
@@ -20,6 +21,10 @@ class LeaseLostError(HubError):
 
 class NotShownError(HubError):
     """A list ended early, repeated itself or was refused; what it showed was taken."""
+
+
+class NothingToReadError(HubError):
+    """The span that was asked for is empty."""
 
 
 class NoDoorError(HubError):

@@ -1,22 +1,14 @@
 """What the projections know of a source, for whoever asks it."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
+from adapters.provider import Window
 from hub.store import absent, checkpoints
 from hub.store.tables import BookingRow
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """An active booking that a list should show, and a host in whose list it stands."""
-
-    provider_id: str
-    host: str | None
 
 
 def hosts(session: Session, source: str) -> list[str]:
@@ -26,27 +18,35 @@ def hosts(session: Session, source: str) -> list[str]:
 
 
 def not_shown(
-    session: Session, source: str, *, begin: datetime, end: datetime, before: int, shown: Collection[str]
-) -> list[Expected]:
-    """Active bookings of this span that stood in the log before the lists were read and are in none.
+    session: Session, source: str, *, windows: Sequence[Window], before: int, shown: Collection[str]
+) -> list[str]:
+    """Active bookings that one of these lists should have shown, and none did.
 
-    Only what is known to be active now is missed: what was cancelled meanwhile settles by itself.
+    They stood in the log before the lists were read: what became active meanwhile is in no list yet.
     """
     expected = session.exec(
-        select(BookingRow.provider_id, BookingRow.host_ids).where(
+        select(BookingRow.provider_id, BookingRow.host_ids, BookingRow.start).where(
             *_of(session, source),
             col(BookingRow.status) == "active",
-            col(BookingRow.start) >= begin,
-            col(BookingRow.start) < end,
+            col(BookingRow.start) >= min(window.begin for window in windows),
+            col(BookingRow.start) < max(window.end for window in windows),
             col(BookingRow.position) <= before,
         )
     )
-    return [Expected(one, next(iter(of), None)) for one, of in expected if one not in shown]
+    return [
+        provider_id
+        for provider_id, hosts, start in expected
+        if provider_id not in shown and start and any(_shows(one, hosts, start) for one in windows)
+    ]
 
 
 def forget_settled(session: Session, source: str, *, begin: datetime) -> None:
     """What is not active any more, or took place before this moment, is not looked for."""
     absent.forget_settled(session, _generation(session), source, begin=begin)
+
+
+def _shows(window: Window, hosts: Sequence[str], start: datetime) -> bool:
+    return (window.host is None or window.host in hosts) and window.begin <= start < window.end
 
 
 def _of(session: Session, source: str) -> tuple[ColumnElement[bool], ...]:
@@ -56,4 +56,3 @@ def _of(session: Session, source: str) -> tuple[ColumnElement[bool], ...]:
 def _generation(session: Session) -> int:
     checkpoint = checkpoints.live(session)
     return checkpoint.generation if checkpoint else 0
-

@@ -49,9 +49,7 @@ class Leases:
                 async with self._renewed(name):
                     yield True
             finally:
-                await self._database.write(
-                    lambda session: leases.release(session, name, owner=self._owner)
-                )
+                await self._database.write(lambda session: leases.release(session, name, owner=self._owner))
         finally:
             self._held.discard(name)
 

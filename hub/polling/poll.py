@@ -13,8 +13,7 @@ from typing import Protocol
 import structlog
 from sqlmodel import Session
 
-from adapters.api import Reading
-from adapters.errors import AdapterError, AuthError, PermanentError
+from adapters.errors import AdapterError, PermanentError
 from adapters.provider import Priority, Provider, Window
 from events.envelope import Provenance
 from hub.clock import Clock
@@ -22,8 +21,6 @@ from hub.errors import ConcurrencyError, HubError
 from hub.ingest.appending import UnstorableError
 from hub.ingest.lookup import Looked, NoProviderError
 from hub.polling import known
-from hub.polling.errors import NotShownError
-from hub.polling.known import Expected
 from hub.polling.reading import Errand, ListReader, Rows, Tally
 from hub.polling.windows import created_window, poll_window
 from hub.store import absent, polls
@@ -34,7 +31,9 @@ MOST_FETCHED = 20
 """Bookings of one poll that are looked for by id: a provider that shows an empty list costs no more."""
 ASKED_AGAIN_AFTER = timedelta(hours=1)
 
-NOBODY = "no host is known whose list could be read; the first webhook brings one, or name a user in the config"
+NOBODY = (
+    "no host is known whose list could be read; the first webhook brings one, or name a user in the config"
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -75,11 +74,6 @@ class Polled:
     missing: int = 0
     left_out: int = 0
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether every list was read, so that what is in none of them is absent."""
-        return bool(self.lists) and not self.problems and not self.left_out
-
 
 class Poller:
     """Polls any source; each call is one poll, its result stored. The lease is the caller's."""
@@ -94,15 +88,19 @@ class Poller:
         self._clock = clock
 
     async def poll(self, source: str, reach: Reach, *, poll_id: str) -> Polled:
-        """Read what may have changed. Raises AdapterError and HubError; what came before that is kept."""
+        """Read what may have changed. Raises AdapterError and HubError; what came before that is kept.
+
+        A poll for which every list still waits for its history is none.
+        """
         polled, began = Polled(poll_id, self._clock.now()), time.perf_counter()
         try:
             await self._poll(source, reach, polled)
         except (AdapterError, HubError) as error:
             await self._record(source, polled, error=str(error), seconds=time.perf_counter() - began)
             raise
-        error_text = "; ".join(polled.problems) or None
-        await self._record(source, polled, error=error_text, seconds=time.perf_counter() - began)
+        if polled.lists or polled.problems:
+            problems = "; ".join(polled.problems) or None
+            await self._record(source, polled, error=problems, seconds=time.perf_counter() - began)
         return polled
 
     async def _poll(self, source: str, reach: Reach, polled: Polled) -> None:
@@ -120,7 +118,7 @@ class Poller:
                 continue
             windows += await self._read_list(provider, row, reach, polled)
         await self._database.write(lambda session: absent.seen(session, source, polled.tally.seen))
-        if polled.is_whole:
+        if windows:
             await self._note_absent(source, windows, before, polled)
             await self._look_for(source, polled)
 
@@ -155,23 +153,18 @@ class Poller:
         )
         return (near,)
 
-    async def _note_absent(
-        self, source: str, windows: Sequence[Window], before: int, polled: Polled
-    ) -> None:
-        """Only of the time every list was read for can it be said that a booking is in none."""
-        begin, end = max(one.begin for one in windows), min(one.end for one in windows)
+    async def _note_absent(self, source: str, windows: Sequence[Window], before: int, polled: Polled) -> None:
+        """What a list that was read to its end should have shown, and no list did."""
+        begin = min(window.begin for window in windows)
 
-        def note(session: Session) -> list[Expected]:
+        def note(session: Session) -> int:
             known.forget_settled(session, source, begin=begin)
-            found = known.not_shown(
-                session, source, begin=begin, end=end, before=before, shown=polled.tally.seen
-            )
-            absent.note(session, source, [one.provider_id for one in found], now=polled.began)
-            return found
+            found = known.not_shown(session, source, windows=windows, before=before, shown=polled.tally.seen)
+            absent.note(session, source, found, now=polled.began)
+            return len(found)
 
-        found = await self._database.write(note)
-        if found:
-            _log.info("not_shown", source=source, bookings=len(found))
+        if count := await self._database.write(note):
+            _log.info("not_shown", source=source, bookings=count)
 
     async def _look_for(self, source: str, polled: Polled) -> None:
         """Fetch what was not shown, the longest unasked first."""

@@ -12,6 +12,7 @@ from adapters.http import HttpClient
 from adapters.registry import AdapterType, known_types, load_adapter
 from events.catalogue import CATALOGUE
 from hub.errors import Problem
+from hub.settings.asking import asking_problems
 from hub.settings.layers import plain_map
 from hub.settings.messages import did_you_mean, model_problems, shown, unknown_nulls
 from hub.settings.nodes import Entry, Items, KeyPath, Map, Place, Scalar, find, is_null, key_place
@@ -112,12 +113,7 @@ class InstanceCheck:
         self, name: str, entry: Map, source_class: type[Source[Any]], config: AdapterConfig
     ) -> Checked:
         can_be_asked = source_class(config, instance=name).provider(HttpClient()) is not None
-        verify = entry.get("verify")
-        if isinstance(verify, Scalar) and verify.text == "fetch" and not can_be_asked:
-            message = (
-                "fetch needs the credentials of the provider's API; add them under config, or write trust"
-            )
-            self._report(verify.place, ("sources", name, "verify"), message)
+        self.problems.extend(asking_problems(self.root, name, entry, can_be_asked=can_be_asked))
         return Checked(config, None, can_be_asked)
 
     def _adapter(self, role: str, name: str, entry: Map) -> AdapterType | None:

@@ -25,11 +25,6 @@ NOT_YET: Mapping[KeyPath, NotYet] = {
     ("alerts",): NotYet("nobody is alerted; `bookinghub issues list` shows what needs a person"),
     ("console",): NotYet("there is no console"),
     ("simulator",): NotYet("there is no simulator"),
-    ("sources", "*", "webhook", "register"): NotYet("enter the webhook's address at the provider yourself"),
-    ("sources", "*", "poll"): NotYet("bookings come by webhook only", off=_FALSE),
-    ("sources", "*", "backfill"): NotYet("bookings come by webhook only", off=_FALSE),
-    ("sources", "*", "silence"): NotYet("silence of a source is not watched"),
-    ("sources", "*", "key_expires"): NotYet("the age of keys is not watched"),
     ("sources", "*", "renamed_from"): NotYet("a source keeps its name"),
 }
 

@@ -1,6 +1,7 @@
 """Active bookings that a complete poll did not show: looked for by id, and never taken for cancelled."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete
@@ -45,7 +46,9 @@ def to_check(session: Session, source: str, *, before: datetime, limit: int) -> 
     ordered = (
         select(AbsentRow.provider_id)
         .where(_of(source), asked_before)
-        .order_by(col(AbsentRow.checked_at).asc().nulls_first(), col(AbsentRow.since), col(AbsentRow.provider_id))
+        .order_by(
+            col(AbsentRow.checked_at).asc().nulls_first(), col(AbsentRow.since), col(AbsentRow.provider_id)
+        )
         .limit(limit)
     )
     return list(session.exec(ordered))
@@ -67,13 +70,30 @@ def forget_settled(session: Session, generation: int, source: str, *, begin: dat
     session.exec(delete(AbsentRow).where(_of(source), ~expected))
 
 
-def missing(session: Session) -> dict[str, list[AbsentRow]]:
-    """What the providers do not have any more, by source, the longest missing first."""
-    found: dict[str, list[AbsentRow]] = {}
-    ordered = select(AbsentRow).where(AbsentRow.missing).order_by(col(AbsentRow.since))
-    for row in session.exec(ordered):
-        found.setdefault(row.source, []).append(row)
-    return found
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """An active booking the provider has no more."""
+
+    source: str
+    booking_id: str
+    start: datetime | None
+    since: datetime
+
+
+def missing(session: Session, generation: int) -> list[Missing]:
+    """What the providers do not have any more, the longest missing first."""
+    found = session.exec(
+        select(BookingRow.source, BookingRow.booking_id, BookingRow.start, AbsentRow.since)
+        .where(
+            AbsentRow.missing,
+            col(BookingRow.generation) == generation,
+            col(BookingRow.source) == col(AbsentRow.source),
+            col(BookingRow.provider_id) == col(AbsentRow.provider_id),
+            col(BookingRow.status) == "active",
+        )
+        .order_by(col(AbsentRow.since), col(BookingRow.booking_id))
+    )
+    return [Missing(*row) for row in found]
 
 
 def _of(source: str) -> ColumnElement[bool]:

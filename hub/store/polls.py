@@ -108,7 +108,7 @@ def plan_history(
 def history_read(
     session: Session, row: SourceListRow, *, until: datetime, bookings: int, facts: int, complete: bool
 ) -> bool:
-    """A backfill has read up to this moment; False if it was planned anew meanwhile, then nothing is noted."""
+    """A backfill has read up to this moment; False, and nothing noted, if it was planned anew meanwhile."""
     columns = SourceListRow
     return bool(
         session.exec(
