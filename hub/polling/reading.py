@@ -14,8 +14,10 @@ from events.envelope import Provenance
 from hub.errors import ConcurrencyError
 from hub.ingest.appending import UnstorableError
 from hub.ingest.lookup import Looked
+from hub.log.subjects import fits_subject
 
 _AT_ONCE = 8
+_LONGEST_SHOWN = 80
 
 _log = structlog.get_logger(__name__)
 
@@ -97,18 +99,18 @@ class ListReader:
 
     async def _row(self, reading: Reading, before: int, errand: Errand, tally: Tally) -> bool:
         """Whether the row was taken as far as it ever can be; one bad booking delays no other."""
-        if reading.provider_id is not None:
-            tally.seen.add(reading.provider_id)
-        if reading.snapshot is None:
+        provider_id = reading.snapshot.provider_id if reading.snapshot else reading.provider_id
+        if provider_id is not None:
+            tally.seen.add(provider_id)
+        if reading.snapshot is None or not fits_subject(reading.snapshot.provider_id):
             tally.failed += 1
+            reason = (
+                reading.reason or "it cannot be read" if reading.snapshot is None else "its id is too long"
+            )
             _log.warning(
-                "row_unreadable",
-                source=errand.source,
-                provider_id=reading.provider_id,
-                error=reading.reason or "unreadable",
+                "row_unreadable", source=errand.source, provider_id=_short(provider_id), error=reason
             )
             return True
-        tally.seen.add(reading.snapshot.provider_id)
         try:
             looked = await self._rows.seen(
                 errand.source,
@@ -117,14 +119,17 @@ class ListReader:
                 provenance=errand.provenance,
                 causation_id=errand.causation_id,
             )
-        except (UnstorableError, RefusalError, ConcurrencyError) as error:
+        except (UnstorableError, RefusalError) as error:
             tally.failed += 1
-            _log.error(
-                "row_not_taken",
-                source=errand.source,
-                provider_id=reading.snapshot.provider_id,
-                error=str(error),
-            )
-            return not isinstance(error, ConcurrencyError)
+            _log.error("row_not_taken", source=errand.source, provider_id=provider_id, error=str(error))
+            return True
+        except ConcurrencyError as error:
+            tally.failed += 1
+            _log.warning("row_not_taken", source=errand.source, provider_id=provider_id, error=str(error))
+            return False
         tally.facts += len(looked.facts)
         return True
+
+
+def _short(provider_id: str | None) -> str | None:
+    return provider_id if provider_id is None else provider_id[:_LONGEST_SHOWN]

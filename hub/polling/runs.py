@@ -12,7 +12,7 @@ import structlog
 from hub.clock import Clock
 from hub.ingest.lookup import NoProviderError
 from hub.polling.backfill import Backfiller, Filled
-from hub.polling.errors import NotShownError, NothingToReadError
+from hub.polling.errors import NothingToReadError, NotShownError
 from hub.polling.lease import Leases
 from hub.polling.operations import Ended, SourceOperations, Work
 from hub.polling.plan import Plan, Plans
