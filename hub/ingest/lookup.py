@@ -7,7 +7,7 @@ would undo what the other one did.
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -92,20 +92,23 @@ class Lookup:
         provider_id: str,
         *,
         host: str | None = None,
+        hosts: Sequence[str] = (),
         priority: Priority = Priority.VERIFICATION,
         provenance: Provenance = "webhook",
         causation_id: str | None = None,
     ) -> Looked:
         """Fetch a booking by its id and append what is new.
 
-        `host` is asked first, then the hosts the history knows, where the key sees one user's bookings only.
+        `host` is asked for first, then `hosts`, then those the history knows, where the key sees one user's
+        bookings only.
         Raises what the provider raises, RefusalError of code `forbidden` if it may not be seen by any of
         them; NoProviderError; LogUnavailableError (the outcome is unknown: look again), UnstorableError, and
         ConcurrencyError if others kept being faster.
         """
+        first = (host, *hosts) if host else hosts
         for attempt in range(_TRIES):
             head = await self._appender.head(source, provider_id)
-            reading = await self._fetched(source, provider_id, _hosts(host, head.state), priority)
+            reading = await self._fetched(source, provider_id, _hosts(first, head.state), priority)
             self._count(source, reading)
             if reading is None or reading.snapshot is None:
                 return _nothing_added(head, reading)
@@ -141,7 +144,7 @@ class Lookup:
         return await self.look(
             source,
             snapshot.provider_id,
-            host=next((host.id for host in snapshot.hosts if host.id), None),
+            hosts=[host.id for host in snapshot.hosts if host.id],
             priority=_PRIORITY_OF[provenance],
             provenance=provenance,
             causation_id=causation_id,
@@ -185,9 +188,9 @@ class Lookup:
         )
 
 
-def _hosts(first: str | None, state: Booking | None) -> tuple[str, ...]:
+def _hosts(first: Sequence[str], state: Booking | None) -> tuple[str, ...]:
     known = [host.id for host in state.hosts if host.id] if state else []
-    return tuple(dict.fromkeys(([first] if first else []) + known))
+    return tuple(dict.fromkeys((*first, *known)))
 
 
 def _nothing_added(head: Head, reading: Reading | None) -> Looked:

@@ -47,14 +47,19 @@ class Worked:
 
 
 def due_marks(
-    session: Session, *, now: datetime, limit: int, working: Collection[Key] = ()
+    session: Session,
+    *,
+    now: datetime,
+    limit: int,
+    working: Collection[Key] = (),
+    without: Collection[str] = (),
 ) -> dict[Key, list[DirtyRow]]:
     """The marks, due or not, of bookings that have a due one, the longest due booking first.
 
-    At most `limit` bookings, none of those that are worked already. Of a booking with very many marks the
-    first ones; the others are still there when these are worked.
+    At most `limit` bookings, none of those that are worked already and none of the sources in `without`. Of a
+    booking with very many marks the first ones; the others are still there when these are worked.
     """
-    due = dirty.due(session, now=now, limit=limit + len(working))
+    due = dirty.due(session, now=now, limit=limit + len(working), without=without)
     keys = [key for key in due if key not in working][:limit]
     return {key: dirty.receipts_of(session, *key, limit=MOST_AT_ONCE) for key in keys}
 

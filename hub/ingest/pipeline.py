@@ -6,7 +6,7 @@ the expected version. Whatever fails, fails for its own booking: it is looked at
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,7 +37,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Pipeline:
-    """Turns marks into facts until cancelled. `sources` holds every configured source, also disabled ones."""
+    """Turns marks into facts until cancelled. `sources` holds every configured source, also disabled ones.
+
+    `left_out` names those whose bookings are read back instead.
+    """
 
     def __init__(
         self,
@@ -49,12 +52,14 @@ class Pipeline:
         privacy: Privacy,
         clock: Clock,
         metrics: Metrics,
+        left_out: Callable[[], Collection[str]] = tuple,
         at_once: int = 16,
     ) -> None:
         self._sources = sources
         self._database = database
         self._appender = Appender(log, privacy, metrics=metrics)
         self._clock = clock
+        self._left_out = left_out
         self._at_once = at_once
         self._woken = asyncio.Event()
         self._working: dict[Key, asyncio.Task[bool]] = {}
@@ -92,9 +97,9 @@ class Pipeline:
         free = self._at_once - len(self._working)
         if free <= 0:
             return
-        now, working = self._clock.now(), frozenset(self._working)
+        now, working, left_out = self._clock.now(), frozenset(self._working), self._left_out()
         due = await self._database.read(
-            lambda session: marks.due_marks(session, now=now, limit=free, working=working)
+            lambda session: marks.due_marks(session, now=now, limit=free, working=working, without=left_out)
         )
         for key, rows in due.items():
             task = asyncio.create_task(self._guarded(key, rows), name="booking")

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import structlog
-from sqlmodel import Session
 
 from adapters.errors import AdapterError
 from hub.clock import Clock
@@ -102,7 +101,9 @@ class PollWatch:
 
     async def _begin_due(self) -> None:
         plans, now = self._plans(), self._clock.now()
-        halted, known = await self._database.read(lambda session: (_halted(session), polls.every(session)))
+        halted, known = await self._database.read(
+            lambda session: (sources.halted(session), polls.every(session))
+        )
         for source, plan in plans.items():
             if source in halted:
                 continue
@@ -180,10 +181,6 @@ class PollWatch:
         if self._addresses.get(source) != address:
             self._addresses[source] = address or ""
             self._turns["registration", source] = _Turn(now)
-
-
-def _halted(session: Session) -> frozenset[str]:
-    return frozenset(row.name for row in sources.every(session) if row.state != "running")
 
 
 def _is_due(plan: Plan, polled_at: datetime | None, now: datetime) -> bool:

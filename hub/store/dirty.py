@@ -1,6 +1,6 @@
 """Marks: these bookings have to be looked at. A mark goes only after its booking was worked."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,12 +24,24 @@ def mark(session: Session, marks: Sequence[DirtyRow]) -> int:
     return insert_new(session, marks)
 
 
-def due(session: Session, *, now: datetime, limit: int) -> list[tuple[str, str]]:
-    """Bookings with a due mark as (source, provider id), the longest due first."""
+def due(
+    session: Session,
+    *,
+    now: datetime,
+    limit: int,
+    only: Collection[str] | None = None,
+    without: Collection[str] = (),
+) -> list[tuple[str, str]]:
+    """Bookings with a due mark as (source, provider id), the longest due first.
+
+    `only` of these sources, or of all but those in `without`.
+    """
     first_due = func.min(DirtyRow.due_at)
+    source = col(DirtyRow.source)
+    of_sources = [source.in_(only)] if only is not None else [source.not_in(without)] if without else []
     found = session.execute(
         select(DirtyRow.source, DirtyRow.provider_id)
-        .where(col(DirtyRow.due_at) <= now)
+        .where(col(DirtyRow.due_at) <= now, *of_sources)
         .group_by(col(DirtyRow.source), col(DirtyRow.provider_id))
         .order_by(first_due, col(DirtyRow.source), col(DirtyRow.provider_id))
         .limit(limit)
@@ -71,13 +83,18 @@ def postpone(
     receipt_ids: Sequence[str] | None,
     due_at: datetime,
     error: str | None,
+    counted: bool = True,
 ) -> int:
-    """Look at the booking again at `due_at`; counts an attempt on each of these marks, None meaning all."""
+    """Look at the booking again at `due_at`, with an attempt on each of these marks, None meaning all.
+
+    Not `counted`: nothing was learnt by it, so it was none.
+    """
     marks = _of(source, provider_id)
     if receipt_ids is not None:
         marks = (*marks, col(DirtyRow.receipt_id).in_(receipt_ids))
+    attempts = DirtyRow.attempts + int(counted)
     return session.exec(
-        update(DirtyRow).where(*marks).values(due_at=due_at, attempts=DirtyRow.attempts + 1, last_error=error)
+        update(DirtyRow).where(*marks).values(due_at=due_at, attempts=attempts, last_error=error)
     ).rowcount
 
 

@@ -1,5 +1,6 @@
 """What is remembered of a source beyond its YAML."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import or_, update
@@ -32,6 +33,19 @@ def touch_webhook(session: Session, name: str, *, at: datetime) -> None:
     session.exec(update(SourceRow).where(col(SourceRow.name) == name, earlier).values(last_webhook_at=at))
 
 
-def set_state(session: Session, name: str, *, state: str, reason: str | None) -> None:
-    """`running`, or `paused` with the reason."""
-    session.exec(update(SourceRow).where(col(SourceRow.name) == name).values(state=state, reason=reason))
+def set_state(
+    session: Session, name: str, *, state: str, reason: str | None, was: Collection[str] | None = None
+) -> bool:
+    """`running`, `paused` by a person, or `auth_failed`, with the reason; `was`: only out of one of these."""
+    before = [] if was is None else [col(SourceRow.state).in_(was)]
+    return bool(
+        session.exec(
+            update(SourceRow).where(col(SourceRow.name) == name, *before).values(state=state, reason=reason)
+        ).rowcount
+    )
+
+
+def halted(session: Session) -> dict[str, str]:
+    """The sources whose API is not called, with their state."""
+    found = session.exec(select(SourceRow).where(col(SourceRow.state) != "running"))
+    return {row.name: row.state for row in found}
