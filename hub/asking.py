@@ -6,10 +6,12 @@ while the hub runs.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from adapters.api import Source
 from hub.assembly import Foundation, build_providers, sources_to_ask
+from hub.errors import StoreError
 from hub.ingest.appending import Appender
 from hub.ingest.bodies import Bodies
 from hub.ingest.lookup import Lookup
@@ -18,6 +20,7 @@ from hub.ingest.source_states import SourceStates
 from hub.ingest.verifying import Verification
 from hub.log.inbox_log import StoredReceipt
 from hub.settings import Settings
+from hub.store import unconfirmed
 from hub.telemetry import Metrics
 
 
@@ -33,6 +36,7 @@ class Asking:
         metrics: Metrics,
     ) -> None:
         self._settings = settings
+        self._database = base.database
         self.states = SourceStates(base.database, metrics=metrics)
         self.providers = build_providers(settings(), base.clock, heard=self.states.heard)
         self.lookup = Lookup(
@@ -41,6 +45,7 @@ class Asking:
             appender=Appender(base.log, base.privacy, metrics=metrics),
             clock=base.clock,
             metrics=metrics,
+            confirmed=self._confirm,
         )
         reading_back = ReadingBack(
             sources,
@@ -86,3 +91,8 @@ class Asking:
     async def close(self) -> None:
         """Close the connections; nobody may ask any more."""
         await self.providers.close()
+
+    async def _confirm(self, source: str, provider_id: str) -> None:
+        """What a webhook hinted at is known by now, whoever asked the provider."""
+        with suppress(StoreError):
+            await self._database.write(lambda session: unconfirmed.clear(session, [(source, provider_id)]))

@@ -7,7 +7,7 @@ would undo what the other one did.
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -36,6 +36,9 @@ _PRIORITY_OF: Mapping[Provenance, Priority] = {
     "backfill": Priority.BACKFILL,
     "command": Priority.COMMAND,
 }
+
+Confirmed = Callable[[str, str], Awaitable[None]]
+"""Source and provider id."""
 
 _log = structlog.get_logger(__name__)
 
@@ -75,12 +78,15 @@ class Lookup:
         appender: Appender,
         clock: Clock,
         metrics: Metrics,
+        confirmed: Confirmed | None = None,
     ) -> None:
+        """`confirmed` is told of each known booking to which the provider's word has added something."""
         self._providers = providers
         self._log = log
         self._appender = appender
         self._clock = clock
         self._metrics = metrics
+        self._confirmed = confirmed
 
     async def position(self) -> int:
         """Where the log ends now: what `seen` has to be given, read before a list is requested."""
@@ -183,9 +189,12 @@ class Lookup:
         if is_far_ahead(snapshot, moment=self._clock.now()):
             # Taken all the same, since nobody knows better; payloads of the booking count as old till then.
             _log.warning("version_ahead", source=snapshot.source, provider_id=snapshot.provider_id)
-        return await self._appender.settle(
+        settled = await self._appender.settle(
             snapshot, head=head, provenance=provenance, causation_id=causation_id
         )
+        if settled.facts and head.state is not None and self._confirmed is not None:
+            await self._confirmed(snapshot.source, snapshot.provider_id)
+        return settled
 
 
 def _hosts(first: Sequence[str], state: Booking | None) -> tuple[str, ...]:

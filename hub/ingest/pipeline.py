@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from sqlmodel import Session
 
 from adapters.api import Source
 from events.snapshot import BookingSnapshot
@@ -20,6 +21,7 @@ from hub.errors import LogUnavailableError, StoreError
 from hub.ingest import marks
 from hub.ingest.appending import Appender, UnstorableError
 from hub.ingest.bodies import Bodies
+from hub.ingest.grouped import Grouped
 from hub.ingest.intake import read_stored
 from hub.ingest.marks import Key, Worked
 from hub.log.event_log import EventLog
@@ -53,7 +55,7 @@ class Pipeline:
         clock: Clock,
         metrics: Metrics,
         left_out: Callable[[], Collection[str]] = tuple,
-        at_once: int = 16,
+        at_once: int = 64,
     ) -> None:
         self._sources = sources
         self._database = database
@@ -64,6 +66,7 @@ class Pipeline:
         self._woken = asyncio.Event()
         self._working: dict[Key, asyncio.Task[bool]] = {}
         self._bodies = Bodies(inbox, database)
+        self._finished = Grouped(database, self._finish, lambda _: None)
 
     def written(self, receipts: Sequence[StoredReceipt]) -> None:
         """These receipts have just marked their bookings."""
@@ -115,9 +118,7 @@ class Pipeline:
         """Work one booking; False after an outage, so that the next look waits a moment."""
         source, provider_id = key
         try:
-            worked = await self._work(key, rows)
-            now = self._clock.now()
-            await self._database.write(lambda session: marks.finish(session, key, worked, now=now))
+            await self._finished.put((key, await self._work(key, rows)))
         except LogUnavailableError as error:
             _log.warning("log_unavailable", source=source, error=str(error))
             return False
@@ -129,6 +130,9 @@ class Pipeline:
             _log.error("booking_failed", source=source, provider_id=provider_id, error=type(error).__name__)
             return await self._postpone(key, rows, type(error).__name__)
         return True
+
+    def _finish(self, session: Session, finished: Sequence[tuple[Key, Worked]]) -> None:
+        marks.finish(session, finished, now=self._clock.now())
 
     async def _postpone(self, key: Key, rows: Sequence[DirtyRow], error: str) -> bool:
         attempts = max(row.attempts for row in rows)

@@ -32,12 +32,12 @@ def due_of(
     due = dirty.due(session, now=now, limit=limit, only=[source])
     keys = [key for key in due if key not in working]
     chosen = keys[:together] if len(keys) > MANY and together else keys[:places]
-    return {key: dirty.receipts_of(session, *key, limit=MOST_AT_ONCE) for key in chosen}
+    return dirty.receipts_of(session, chosen, limit=MOST_AT_ONCE)
 
 
 def write_verdict(session: Session, key: Key, verdict: Verdict, *, now: datetime) -> None:
     """Clear, put off or quarantine exactly the marks that were weighed, and note what nothing confirms."""
-    dirty.clear(session, *key, receipt_ids=verdict.cleared)
+    dirty.clear(session, [(*key, receipt_id) for receipt_id in verdict.cleared])
     for again in verdict.again:
         dirty.postpone(session, *key, receipt_ids=again.receipt_ids, due_at=again.due_at, error=again.reason)
     for receipt, reason in verdict.refused:
@@ -46,7 +46,7 @@ def write_verdict(session: Session, key: Key, verdict: Verdict, *, now: datetime
         receipt_id, detail = verdict.unconfirmed
         unconfirmed.put(session, *key, receipt_id=receipt_id, detail=detail, now=now)
     elif verdict.confirmed:
-        unconfirmed.clear(session, *key)
+        unconfirmed.clear(session, [key])
     if verdict.position:
         installation.note_position(session, verdict.position)
 

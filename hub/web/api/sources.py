@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from adapters.errors import AdapterError, TransientError
+from adapters.errors import AdapterError, RefusalError, TransientError
 from hub.polling.registration import door_address
 from hub.store import sources
 from hub.web.acting import HubRoute, caller_of, services_of
@@ -82,6 +82,8 @@ async def _prove(services: HubServices, name: str) -> None:
         return
     try:
         await provider.account()
+    except RefusalError:
+        return  # It knows whose the key is, and refuses something else.
     except AdapterError as error:
         code = "provider-unreachable" if isinstance(error, TransientError) else "provider-refused"
         raise ProblemError(code, f"{name}: {error}", next=f"bookinghub sources show {name}") from error
