@@ -34,7 +34,7 @@ run: $(RUNTIME)
 	@exec $(BIN)/bookinghub run --config $(CONFIG) $(if $(PORT),--listen 127.0.0.1:$(PORT))
 
 test: $(TESTTIME)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 soak: $(TESTTIME)
 	$(BIN)/python -m pytest -q -s -m slow --hypothesis-profile=soak
