@@ -93,7 +93,7 @@ KINDS: Mapping[str, Kind] = {
         "be read back waits, and it is asked again every few minutes",
         "bookinghub sources resume {object}",
     ),
-    "webhook_silent": Kind(
+    "webhook_silence": Kind(
         "warning",
         "Webhooks do not arrive any more: {detail}",
         "bookinghub sources connect {object}",
