@@ -1,8 +1,8 @@
 """One refund of one payment, and never a second: look, decide, give back, in this order.
 
-Stripe's list is asked for the refund before it is made, by the mark it carries; Stripe itself takes the mark's
-key once in 24 hours: either is enough against an attempt that is repeated. The ledger lets one mark at a time
-have a payment, which keeps a policy and a command from giving back a part each.
+Stripe's list is asked for the refund before it is made, by the mark it carries; Stripe itself takes the
+mark's key once in 24 hours: either is enough against an attempt that is repeated. The ledger lets one mark at
+a time have a payment, which keeps a policy and a command from giving back a part each.
 """
 
 from collections.abc import Sequence
