@@ -41,6 +41,7 @@ from hub.reloading import Reloads, Reread
 from hub.serving import Front
 from hub.settings import Configuration, Settings
 from hub.settings.display import effective
+from hub.sourcing import Sourcing
 from hub.store import operations, sources
 from hub.telemetry import Metrics
 from hub.web.app import build_app, build_webhook_app
@@ -135,6 +136,14 @@ class RunningHub:
             wake=self._deliveries.wake,
             is_verified=lambda: "work" not in roles or self._reader.is_verified,
         )
+        self._sourcing = Sourcing(
+            base,
+            lambda: self._settings,
+            providers=self._asking.providers,
+            lookup=self._asking.lookup,
+            metrics=self._metrics,
+            owner=self._id,
+        )
         self._rebuilds = Rebuilds(base.log, base.database, clock=base.clock, paused=self._reader.paused)
         self.services = HubServices(
             settings=settings,
@@ -153,6 +162,8 @@ class RunningHub:
             lookup=self._asking.lookup,
             wake_sources=self._asking.wake,
             commands=self._desk,
+            source_runs=self._sourcing.runs,
+            registration=self._sourcing.registration,
             reprocess=self._reprocess,
             rebuild=self._rebuilds.begin,
             prepare=lambda name, *, dry_run: prepare_sink(base, self._settings, name, dry_run=dry_run),
@@ -203,6 +214,7 @@ class RunningHub:
             self._spawn(self._rows.expire_for_ever(), "expiry")
             self._spawn(self._keeping.watch.run(), "comparisons")
             self._spawn(self._desk.take_up(), "replacements", may_end=True)
+            self._spawn(self._sourcing.watch.run(), "polls")
 
     async def until_stopped(self) -> int:
         """Wait for a signal, for `stop`, or for a part that must not end; the exit code."""
@@ -216,6 +228,7 @@ class RunningHub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._sourcing.runs.stop()
         await self._rebuilds.stop()
         await self._desk.stop()
         await self._keeping.applier.stop()
@@ -306,6 +319,7 @@ class RunningHub:
 
     async def _on_diverged(self, divergence: Divergence) -> None:
         await self._reprocessor.remark_since(divergence.since)
+        await self._sourcing.diverged(divergence)
 
     async def _on_epoch(self, epoch: int) -> None:
         """Write the epoch into the log, and let the sinks begin again with it."""

@@ -29,6 +29,7 @@ DELIVERY_OUTCOMES = (
     "uncertain",
     "lost_claim",
 )
+POLL_OUTCOMES = ("ok", "partly", "failed")
 CALL_OUTCOMES = ("ok", "transient", "refused", "auth")
 LOOKUP_OUTCOMES = ("found", "missing", "unreadable", "stale_row")
 SINK_STATES = ("running", "paused", "auth_failed", "circuit_open", "held", "starting")
@@ -69,6 +70,8 @@ class Metrics:
         self.lookups = self._counter(
             "source_lookups", "Bookings looked at in the provider's API", ["source", "outcome"]
         )
+        self.polls = self._counter("polls", "Polls by outcome", ["source", "outcome"])
+        self.poll_duration = self._histogram("poll_duration_seconds", "One poll", ["source"], SLOW)
         self.log_position = self._gauge("log_last_position", "Last position of the event log")
         self.append_duration = self._histogram("log_append_duration_seconds", "Append to answer", [], FAST)
         self.append_conflicts = self._counter("log_append_conflicts", "Appends that somebody outran", [])
@@ -123,16 +126,7 @@ class Metrics:
             self.config_reloads.labels(outcome)
         self._preset_commands()
         for source in self.sources:
-            self.webhook_duration.labels(source)
-            for outcome in RECEIPT_OUTCOMES:
-                self.webhooks.labels(source, outcome)
-            for outcome in CALL_OUTCOMES:
-                self.source_calls.labels(source, outcome)
-            for outcome in LOOKUP_OUTCOMES:
-                self.lookups.labels(source, outcome)
-            for event_type in CATALOGUE:
-                for provenance in PROVENANCES:
-                    self.facts.labels(source, event_type, provenance)
+            self._preset_source(source)
         for projection in PROJECTIONS:
             self.projection_position.labels(projection)
             self.projection_lag_events.labels(projection)
@@ -143,6 +137,21 @@ class Metrics:
     def _preset_commands(self) -> None:
         for command, outcome in product(COMMANDS, COMMAND_OUTCOMES):
             self.commands.labels(command, outcome)
+
+    def _preset_source(self, source: str) -> None:
+        self.webhook_duration.labels(source)
+        for outcome in RECEIPT_OUTCOMES:
+            self.webhooks.labels(source, outcome)
+        self.poll_duration.labels(source)
+        for outcome in POLL_OUTCOMES:
+            self.polls.labels(source, outcome)
+        for outcome in CALL_OUTCOMES:
+            self.source_calls.labels(source, outcome)
+        for outcome in LOOKUP_OUTCOMES:
+            self.lookups.labels(source, outcome)
+        for event_type in CATALOGUE:
+            for provenance in PROVENANCES:
+                self.facts.labels(source, event_type, provenance)
 
     def _preset_sink(self, sink: str) -> None:
         self.sink_lag_events.labels(sink)

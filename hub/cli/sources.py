@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli.asking import opened, print_list, print_one, say, show
+from hub.cli import polls
+from hub.cli.asking import opened, print_list, print_one, say
 from hub.cli.commands import Call, command, new_app
-from hub.cli.output import when
+from hub.cli.output import to_stdout, when
 from hub.client import segment
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As in the YAML.")]
@@ -20,7 +21,7 @@ def list_sources(call: Call) -> None:
     print_list(
         call,
         "/sources",
-        ("source", "type", "state", "last webhook", "facts by webhook", "by poll", "reason"),
+        ("source", "type", "state", "last webhook", "last poll", "facts by webhook", "by poll", "reason"),
         row,
     )
 
@@ -28,7 +29,12 @@ def list_sources(call: Call) -> None:
 @command(app, "show", offline=True)
 def show_source(call: Call, name: Name) -> None:
     """Show one source with the whole address of its door, token included."""
-    show(call, f"/sources/{segment(name)}")
+    with opened(call) as client:
+        source = client.get(f"/sources/{segment(name)}")
+        print_one(call, source, client)
+    told = source["webhooks"]
+    if told is not None and not call.json:
+        to_stdout(f"webhooks lost: {told['lost']} of {told['expected']}")
 
 
 @command(app, "pause", acting=True)
@@ -48,6 +54,9 @@ def resume(call: Call, name: Name) -> None:
     _act(call, name, "resume", {"dry_run": call.dry_run}, done="goes on", would="would go on")
 
 
+polls.add_to(app)
+
+
 def _act(call: Call, name: str, verb: str, body: dict[str, Any], *, done: str, would: str) -> None:
     with opened(call) as client:
         print_one(call, client.post(f"/sources/{segment(name)}/{verb}", body), client)
@@ -61,6 +70,7 @@ def row(source: dict[str, Any], timezone: str) -> list[Any]:
         source["type"],
         source["state"],
         when(source["last_webhook_at"], timezone),
+        when(source["last_poll_at"], timezone),
         source["facts_by_webhook"],
         source["facts_by_poll"],
         source["reason"],

@@ -33,11 +33,11 @@ from hub.settings.nodes import Map, Place, Scalar, find, is_null
 from hub.settings.not_yet import without_not_yet
 from hub.settings.references import DATA_DIR, References
 from hub.settings.report import config_error, ordered
+from hub.settings.values import OFF
 from hub.settings.yaml_tree import MAX_BYTES, read_tree
 
 DEFAULT_DATA_DIR = "data"
 DATABASE = "hub.db"
-_OFF = frozenset(("false", "no", "off", "n", "f", "0"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def _with_defaults(data: dict[str, Any], first: Path, data_dir: Path | None) -> 
         nats.setdefault("mode", "foreign")
     sources = data.get("sources")
     for source in sources.values() if isinstance(sources, dict) else ():
-        if isinstance(source, dict) and str(source.get("enabled", "true")).lower() not in _OFF:
+        if isinstance(source, dict) and str(source.get("enabled", "true")).lower() not in OFF:
             source.setdefault("webhook", {})
     return data
 
@@ -196,6 +196,7 @@ def _source(name: str, entry: SourceEntry, checked: Checked) -> SourceSettings:
 
 def _sink(name: str, entry: SinkEntry, checked: Checked) -> SinkSettings:
     start = entry.start or ("now" if checked.is_reactor else "upcoming")
+    grace = max(entry.grace, checked.least_grace)
     return SinkSettings.model_validate(
-        {**dict(entry), "name": name, "start": start, "config": checked.config}
+        {**dict(entry), "name": name, "start": start, "grace": grace, "config": checked.config}
     )

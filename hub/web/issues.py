@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from hub.web.hub_objects import IssueObject, Severity
 from hub.web.services import HubServices
-from hub.web.situation import Situation
+from hub.web.situation import ASKING, Situation
+from hub.web.source_issues import find_source_issues
 
 BEHIND = timedelta(minutes=1)
 
@@ -92,6 +93,33 @@ KINDS: Mapping[str, Kind] = {
         "be read back waits, and it is asked again every few minutes",
         "bookinghub sources resume {object}",
     ),
+    "webhook_silence": Kind(
+        "warning",
+        "Webhooks do not arrive any more: {detail}",
+        "bookinghub sources connect {object}",
+    ),
+    "webhook_not_registered": Kind(
+        "warning",
+        "The provider does not know the address of this source; changes are found by polls only",
+        "bookinghub sources connect {object}",
+    ),
+    "poll_failing": Kind(
+        "warning",
+        "The provider could not be polled ({detail}); changes whose webhook is lost stay unknown",
+        "bookinghub sources poll {object}",
+    ),
+    "key_expires": Kind(
+        "warning",
+        "The key of the provider's API ends ({detail}); make a new one there and put it into the "
+        "configuration",
+        "bookinghub config explain sources.{object}.key_expires",
+    ),
+    "booking_missing": Kind(
+        "warning",
+        "The provider does not have a booking any more that is to take place and that nobody cancelled: "
+        "{detail}",
+        "bookinghub why {first}",
+    ),
     "delivery_dead": Kind(
         "critical",
         "The target refused for good: {detail}",
@@ -102,6 +130,12 @@ KINDS: Mapping[str, Kind] = {
         "All attempts failed for a passing reason: {detail}; a newer change of the booking, or the end of an "
         "outage, tries again by itself",
         "bookinghub deliveries retry --sink {object} --state parked",
+    ),
+    "refund_waits": Kind(
+        "warning",
+        "Something is over a limit of the sink and waits until a person lets it through, or gives it up "
+        "(deliveries drop): {detail}",
+        "bookinghub deliveries approve --sink {object} --dry-run",
     ),
     "uncertain_delivery": Kind(
         "critical",
@@ -261,7 +295,12 @@ def _of_commands(services: HubServices, seen: Situation) -> Iterator[Found]:
         yield Found("replacement_half_done", row.booking_id, row.asked_at, detail, row.start.isoformat())
 
 
-_STUCK = {"dead": "delivery_dead", "parked": "booking_parked", "uncertain": "uncertain_delivery"}
+_STUCK = {
+    "dead": "delivery_dead",
+    "parked": "booking_parked",
+    "uncertain": "uncertain_delivery",
+    ASKING: "refund_waits",
+}
 
 
 _HALTED = {"paused": "source_paused", "auth_failed": "source_auth_failed"}
@@ -272,6 +311,8 @@ def _of_door(services: HubServices, seen: Situation) -> Iterator[Found]:
         row = seen.door.sources.get(name)
         if row is not None and row.state in _HALTED:
             yield Found(_HALTED[row.state], name, None, row.reason or "no reason given")
+    for issue in find_source_issues(services, seen):
+        yield Found(issue.code, issue.source, issue.since, issue.detail, issue.first)
     bodies, hints = seen.door.quarantined, seen.door.unconfirmed
     if bodies.count:
         yield Found(

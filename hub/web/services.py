@@ -18,6 +18,8 @@ from hub.delivery.applying import Wanted
 from hub.delivery.comparison import Comparison
 from hub.errors import HubError
 from hub.ingest.lookup import Lookup
+from hub.polling.registration import Registration
+from hub.polling.runs import Runs
 from hub.projections.effects import Effect
 from hub.settings.changes import Change
 from hub.settings.models import Settings, SinkSettings
@@ -145,12 +147,12 @@ class HubServices:
     `sink_kinds` says of each sink that is switched on what it follows, `feeds` how those that publish are
     shown. `webhook_app` is the door itself (None where no role serves it). `offline`: no hub runs, only
     reading and rebuilding are allowed. `providers` are the APIs of the sources that have one, `lookup` reads
-    bookings from them, `commands` tells them. `wake_sources` is called after a source was resumed,
-    `wake_deliveries` after a sink was or rows became due. `log_differences` and `reader_problem` are asked
-    at each status, and `position_verified`: whether the reader has proven that the log is the one it has
-    read. `adapter` makes a sink's adapter, not opened, to ask what it would write; whoever asked closes it.
-    `reload` is None where no hub runs. `stopping` is set when the hub shuts down and ends the streams;
-    `stop` begins the shutdown.
+    bookings from them, `commands` tells them, `source_runs` polls them and `registration` enters our address
+    there. `wake_sources` is called after a source was resumed, `wake_deliveries` after a sink was or rows
+    became due. `log_differences` and `reader_problem` are asked at each status, and `position_verified`:
+    whether the reader has proven that the log is the one it has read. `adapter` makes a sink's adapter, not
+    opened, to ask what it would write; whoever asked closes it. `reload` is None where no hub runs.
+    `stopping` is set when the hub shuts down and ends the streams; `stop` begins the shutdown.
     """
 
     settings: Settings
@@ -168,6 +170,8 @@ class HubServices:
     providers: Mapping[str, Provider] = field(default_factory=dict)
     lookup: Lookup | None = None
     commands: Desk | None = None
+    source_runs: Runs | None = None
+    registration: Registration | None = None
     reprocess: Reprocess | None = None
     rebuild: Rebuild | None = None
     prepare: Prepare | None = None

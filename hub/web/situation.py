@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, union
+from sqlalchemy import case, func, or_, union
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from hub.errors import LogError
 from hub.store import (
+    absent,
     checkpoints,
     deliveries,
     dirty,
@@ -26,12 +27,14 @@ from hub.store import (
     installation,
     ledger,
     operations,
+    polls,
     receipts,
     replacements,
     sinks,
     sources,
     unconfirmed,
 )
+from hub.store.absent import Missing
 from hub.store.deliveries import Lag
 from hub.store.former import LeftBehind
 from hub.store.guard import Held
@@ -42,6 +45,7 @@ from hub.store.tables import (
     DriftCheckRow,
     DriftRow,
     InstallationRow,
+    PollRow,
     QuarantineRow,
     ReplacementRow,
     SinkRow,
@@ -52,6 +56,8 @@ from hub.web.services import HubServices, LogFacts
 
 NEED_A_PERSON = ("parked", "dead", "uncertain")
 HALF_DONE_AFTER = timedelta(minutes=1)
+ASKING = "asking"
+"""Parked rows that only wait for a person to let them through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,8 @@ class Door:
     quarantined: Pile
     unconfirmed: Pile
     sources: Mapping[str, SourceRow]
+    polls: Mapping[str, PollRow]
+    missing: Sequence[Missing]
     installation: InstallationRow | None
     verified_at: datetime | None
     """When the last comparison with the log was begun that found every row of the projections right."""
@@ -175,11 +183,14 @@ def _read_door(session: Session) -> Door:
     waiting = col(QuarantineRow.state) == "waiting"
     bodies = session.execute(select(func.count(), func.min(QuarantineRow.received_at)).where(waiting)).one()
     hint = unconfirmed.oldest(session)
+    live = checkpoints.live(session)
     return Door(
         dirty=dirty.counts(session).bookings,
         quarantined=Pile(*bodies),
         unconfirmed=Pile(unconfirmed.count(session), hint.since, hint.provider_id) if hint else Pile(),
         sources={row.name: row for row in sources.every(session)},
+        polls=polls.every(session),
+        missing=absent.missing(session, live.generation if live else 0),
         installation=installation.get(session),
         verified_at=operations.last_done(session, kind="verify"),
     )
@@ -230,9 +241,13 @@ def _out_of_step(session: Session) -> dict[str, int]:
 
 
 def _stuck(session: Session) -> dict[tuple[str, str], Pile]:
+    asks = (col(DeliveryRow.state) == "parked") & (col(DeliveryRow.error_class) == deliveries.ASKS)
+    kind = case((asks, ASKING), else_=col(DeliveryRow.state)).label("kind")
+    found: Any = select(col(DeliveryRow.sink).label("sink"), kind, col(DeliveryRow.changed_at).label("at"))
+    stuck = found.where(col(DeliveryRow.state).in_(NEED_A_PERSON)).subquery()
     grouped = session.execute(
-        select(DeliveryRow.sink, DeliveryRow.state, func.count(), func.min(DeliveryRow.changed_at))
-        .where(col(DeliveryRow.state).in_(NEED_A_PERSON))
-        .group_by(col(DeliveryRow.sink), col(DeliveryRow.state))
+        select(stuck.c.sink, stuck.c.kind, func.count(), func.min(stuck.c.at)).group_by(
+            stuck.c.sink, stuck.c.kind
+        )
     )
     return {(sink, state): Pile(count, since) for sink, state, count, since in grouped}
