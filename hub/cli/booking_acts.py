@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli.asking import confirm, opened, say
+from hub.cli.asking import confirm, opened, say, type_in
 from hub.cli.bookings import Ref
 from hub.cli.commands import Call, command
 from hub.cli.output import local, print_json, text, to_stderr
-from hub.cli.running import DONE, PARTLY, usage
+from hub.cli.running import DONE, PARTLY
 from hub.cli.why import standing, title
 from hub.client import LONG_PATIENCE_SECONDS, segment
 from hub.program import pasteable
@@ -57,13 +57,21 @@ def cancel(
     everybody: Annotated[bool, typer.Option("--all", help="A group booking, for everybody.")] = False,
     series: Annotated[bool, typer.Option("--series", help="And what is to come of its series.")] = False,
     refund: Annotated[
-        str | None, typer.Option("--refund", metavar="none", help="Money is not given back yet.")
+        str | None,
+        typer.Option(
+            "--refund", metavar="none|full|AMOUNT", help="What is given back after it is cancelled."
+        ),
+    ] = None,
+    confirm_amount: Annotated[
+        str | None, typer.Option("--confirm", metavar="AMOUNT", help="The amount again, over the limit.")
     ] = None,
 ) -> int:
     """Cancel a booking for good, or one attendee's part in a group."""
-    if refund not in (None, "none"):
-        raise usage(f"--refund {refund}: not yet")
-    body: dict[str, Any] = {"all": everybody, "series": series}
+    body: dict[str, Any] = {
+        "all": everybody,
+        "series": series,
+        **_given(refund=refund, confirm=confirm_amount),
+    }
     return act(call, ref, "cancel", body | _given(reason=reason, attendee=attendee), "Cancel for good?")
 
 
@@ -130,13 +138,25 @@ def act(call: Call, ref: str, verb: str, body: dict[str, Any], question: str) ->
             print_json(preview)
         if not call.json:
             _print_lines(_preview_lines(preview, client.timezone))
-        if call.dry_run or nothing or not confirm(call, question):
+        if call.dry_run or nothing or not _agreed(call, preview, body, question):
             return DONE
         # What was shown is what runs, whatever the REF means by now.
         path = f"/bookings/{segment(preview['booking_id'])}/{verb}"
         done = client.post(path, body | {"preview": preview["preview"]}, patience=LONG_PATIENCE_SECONDS)
     print_json(done) if call.json else _tell(call, done, client.timezone)
     return PARTLY if any(one["outcome"] != "done" for one in done["results"]) else DONE
+
+
+def _agreed(call: Call, preview: dict[str, Any], body: dict[str, Any], question: str) -> bool:
+    """A refund over the limit has to be typed, whatever else was said."""
+    refund = preview["refund"]
+    if not refund or not refund["over_limit"] or refund["done"]:
+        return confirm(call, question)
+    if "confirm" not in body:
+        amount = refund["amount"]
+        asked = f"{refund['text']} is over the limit of {refund['sink']}. Type {amount} to give it back:"
+        body["confirm"] = type_in(call, asked, "--confirm", amount)
+    return True
 
 
 def _preview_lines(preview: dict[str, Any], timezone: str) -> list[str]:
@@ -147,6 +167,9 @@ def _preview_lines(preview: dict[str, Any], timezone: str) -> list[str]:
         lines[-1] += f": {start:%a %d %b %Y %H:%M} → {end:%a %d %b %Y %H:%M} {timezone}"
     if preview["others"]:
         lines.append(f"{len(preview['others'])} later bookings of the same people may go with it")
+    if preview["refund"]:
+        given = "went back already" if preview["refund"]["done"] else "goes back"
+        lines.append(f"{preview['refund']['text']} {given}, by {preview['refund']['sink']}")
     if preview["effect"] != NOTHING:
         written = ", ".join(preview["mails"]) or "nobody"
         lines.append(f"the provider writes to: {written}")

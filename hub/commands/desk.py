@@ -35,6 +35,7 @@ class Desk:
         looks: Sequence[timedelta] = LOOKS,
     ) -> None:
         """`providers` may change meanwhile; `looks` are the waits before each look for a lost outcome."""
+        self.record = record
         self._settlements = Settlements(database, clock=clock, looks=looks)
         self.execution = Execution(providers, look, record, self._settlements, clock=clock)
         self.new = NewBookings(self.execution, record, self._settlements, database=database, clock=clock)

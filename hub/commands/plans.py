@@ -63,8 +63,16 @@ def cancel(
     attendee: str | None = None,
     everybody: bool = False,
     series: bool = False,
+    refund: bool = False,
 ) -> Plan:
-    """Cancel the whole or one attendee's part; a group's has to say which."""
+    """Cancel the whole or one attendee's part; a group's has to say which.
+
+    With a refund a booking that is cancelled already is no obstacle: the money may still have to go back.
+    """
+    if refund and (attendee is not None or series):
+        raise invalid("/refund", "a refund goes with a whole booking, not with an attendee or a series")
+    if refund and booking.status == "cancelled":
+        return Plan("cancel", booking, "is cancelled already, what was paid goes back", reason=reason)
     require_active(booking)
     if attendee is not None and everybody:
         raise invalid("/attendee", "attendee and all exclude each other")

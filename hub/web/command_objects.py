@@ -14,6 +14,16 @@ class ResultObject(Shown):
     message: str | None
 
 
+class RefundObject(Shown):
+    """What goes back with a cancellation; `amount` is what an amount over the limit is confirmed with."""
+
+    sink: str
+    amount: str
+    text: str
+    over_limit: bool
+    done: bool
+
+
 class CommandObject(Shown):
     """What a command did, or would do; `booking` is as it is then, or the new one if one was made.
 
@@ -30,6 +40,7 @@ class CommandObject(Shown):
     to: Moment | None
     mails: list[str]
     others: list[str]
+    refund: RefundObject | None
     booking: BookingObject | None
     facts: list[str]
     confirmed: bool | None

@@ -23,7 +23,7 @@ from hub.store.tables import BookingRow
 from hub.web import refs
 from hub.web.acting import caller_of, not_possible, services_of
 from hub.web.asking import answer, read_object, refuse_rest, take_flag, take_text
-from hub.web.command_objects import CommandObject, ResultObject
+from hub.web.command_objects import CommandObject, RefundObject, ResultObject
 from hub.web.in_step import in_step_of
 from hub.web.moments import read_moment
 from hub.web.objects import BookingObject
@@ -113,10 +113,10 @@ def insist(request: Request, booking: Booking) -> None:
         )
 
 
-async def carry_out(order: Order, plan: Plan, run: Run) -> Response:
+async def carry_out(order: Order, plan: Plan, run: Run, *, refund: RefundObject | None = None) -> Response:
     """Show the plan, or do it if it is still the one that was shown."""
     if order.dry_run:
-        return answer(await _shown(order, plan, None))
+        return answer(await _shown(order, plan, None, refund))
     if order.preview is not None and order.preview != plan.preview:
         raise ProblemError(
             "preview-outdated",
@@ -135,7 +135,7 @@ async def carry_out(order: Order, plan: Plan, run: Run) -> Response:
     _log.info("command", command=plan.command, by=order.by, outcome=outcome, command_id=done.command_id)
     if done.state is not None:
         await _until_shown(order.services, done.state.position)
-    return answer(await _shown(order, plan, done))
+    return answer(await _shown(order, plan, done, refund))
 
 
 def moment_of(services: HubServices, name: str, text: str, *, end_of_day: bool = False) -> datetime:
@@ -160,7 +160,7 @@ async def shown_booking(services: HubServices, booking: Booking) -> BookingObjec
     return booking_object(booking, states[booking.booking_id])
 
 
-async def _shown(order: Order, plan: Plan, done: Done | None) -> CommandObject:
+async def _shown(order: Order, plan: Plan, done: Done | None, refund: RefundObject | None) -> CommandObject:
     state = plan.booking if done is None else done.state
     results = () if done is None else done.results
     return CommandObject(
@@ -173,6 +173,7 @@ async def _shown(order: Order, plan: Plan, done: Done | None) -> CommandObject:
         to=plan.start,
         mails=list(plan.mailed),
         others=[other.booking_id for other in plan.others],
+        refund=refund,
         booking=await shown_booking(order.services, state) if state else None,
         facts=list(done.facts) if done else [],
         confirmed=done.confirmed if done else None,

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from events.state import Booking
 from hub.commands import new_bookings, plans
-from hub.commands.errors import RefusedCommandError
 from hub.commands.plans import Plan
 from hub.commands.seams import Done
 from hub.store import replacements
@@ -19,6 +18,7 @@ from hub.web.asking import gives, take_flag, take_text
 from hub.web.command_objects import CommandObject
 from hub.web.commanding import Order, carry_out, read_order
 from hub.web.problems import ProblemError, invalid
+from hub.web.refunding import quoted, read_refund, refunding, waive
 from hub.web.same_people import later_of_same_people
 
 LONGEST_NOTE = 10_000
@@ -69,19 +69,31 @@ async def reschedule(request: Request, ref: str) -> Response:
 async def cancel(request: Request, ref: str) -> Response:
     """Cancel for good: the whole, one `attendee` of a group, or with `series` what is to come of it.
 
-    A group booking needs `attendee` or `all`.
+    A group booking needs `attendee` or `all`. `refund` is `none`, `full` or an amount that is given back once
+    it is cancelled; over the sink's limit `confirm` has to name the amount.
     """
     order = await read_order(request, ref)
     reason, attendee = order.take_reason(), take_text(order.body, "attendee")
     everybody, series = take_flag(order.body, "all"), take_flag(order.body, "series")
-    _refuse_refund(order)
+    asked, confirmed = read_refund(take_text(order.body, "refund")), take_text(order.body, "confirm")
     order.end_of_body()
     plan = plans.cancel(
-        await _known_group(order), reason=reason, attendee=attendee, everybody=everybody, series=series
+        await _known_group(order),
+        reason=reason,
+        attendee=attendee,
+        everybody=everybody,
+        series=series,
+        refund=asked not in (None, "none"),
     )
     if series:
         plan = await later_of_same_people(order.services, plan)
-    return await carry_out(order, plan, order.desk.execution.run)
+    if asked is None or asked == "none":
+        if asked and not order.dry_run:
+            await waive(order.services, plan.booking)
+        return await carry_out(order, plan, order.desk.execution.run)
+    async with refunding(order.services, order.desk, asked) as (name, giving):
+        refund = await quoted(name, giving, plan.booking, confirmed=confirmed, dry_run=order.dry_run)
+        return await carry_out(order, plan, giving.run, refund=refund)
 
 
 @router.post("/bookings/{ref}/rebook", responses=gives(CommandObject))
@@ -142,12 +154,6 @@ async def _known_group(order: Order) -> Booking:
     known = order.booking
     told = plans.is_group(known) or known.version_origin == "api"
     return known if told or known.status == "cancelled" else await order.fresh()
-
-
-def _refuse_refund(order: Order) -> None:
-    refund = take_text(order.body, "refund")
-    if refund not in (None, "none"):
-        raise RefusedCommandError("invalid", "refund: not yet; cancel with --refund none", pointer="/refund")
 
 
 def _take_note(order: Order) -> str:

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from adapters.meetergo.simulator import create_app
+from adapters.stripe_refund import simulator as stripe_refund
 from adapters.testing import SimulatorServer
 from hub.log import EventLog, InboxLog, LogConnection, Privacy
 from hub.store.database import Database
 from hub.store.migrate import migrate
 from tests.contract.meetergo.stand_in import Listener, StandIn
-from tests.integration.commands.world import World, world_of
+from tests.contract.stripe_refund.desk import Desk
+from tests.integration.commands.world import World, refunding, world_of
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +63,21 @@ async def world(
     await made.start()
     yield made
     await made.stop()
+
+
+@pytest.fixture(scope="session")
+def stripe_server() -> Iterator[SimulatorServer]:
+    server = SimulatorServer(stripe_refund.create_app())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def stripe(stripe_server: SimulatorServer, world: World) -> AsyncIterator[Desk]:
+    """An account on which Ilse has paid 49.00 EUR, and a sink that refunds from it up to 100.00 unasked."""
+    desk = Desk(stripe_server)
+    desk.account.pay("1", amount=4900, email="ilse@kunde.example")
+    refunding(world, desk)
+    yield desk
+    await desk.close()

@@ -326,7 +326,7 @@ async def as_made(post: Post) -> Post:
         ("reschedule", {}, "/to"),
         ("reschedule", {"to": "morgen"}, "/to"),
         ("cancel", {"colour": "x"}, "/colour"),
-        ("cancel", {"refund": "full"}, "/refund"),
+        ("cancel", {"refund": "much"}, "/refund"),
         ("cancel", {"reason": "x" * 501}, "/reason"),
         ("cancel", {"attendee": "nobody"}, "/attendee"),
         ("note", {}, "/text"),

@@ -12,6 +12,7 @@ import pytest
 from adapters.meetergo.simulated.routes import route_of
 from adapters.simulation import Request
 from tests.contract.meetergo.stand_in import MARA, at
+from tests.contract.stripe_refund.desk import Desk
 from tests.guards.reading import ROOT
 from tests.integration.cli.served import Ran, bookinghub
 from tests.integration.commands.world import World
@@ -68,7 +69,7 @@ async def prepared(world: World, row: Capability) -> str:
     elif "--series" in row.command:
         booked = world.meetergo.book(at(27, 9), series={"count": 2})
     else:
-        booked = world.meetergo.book(at(27, 9))
+        booked = world.meetergo.book(at(27, 9), paymentId="pi_1")
     ref = await world.known(booked["id"])
     before: dict[str, tuple[str, dict[str, Any]]] = {
         "--undo": ("no-show", {"attendee": VALUES["A"]}),
@@ -89,7 +90,7 @@ async def run(world: World, *arguments: str) -> Ran:
 
 @pytest.mark.parametrize("row", list(rows()), ids=lambda row: row.what)
 async def test_each_capability_has_its_command_and_its_endpoint(
-    world: World, row: Capability, monkeypatch: pytest.MonkeyPatch
+    world: World, stripe: Desk, row: Capability, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ref = await prepared(world, row)
     monkeypatch.setenv("BOOKINGHUB_TOKEN", world.token)
@@ -99,6 +100,7 @@ async def test_each_capability_has_its_command_and_its_endpoint(
     assert (ran.code, ran.err) == (0, ""), ran.err
     asked = [call for call in world.meetergo.made() if call not in LOOKS or call in row.calls]
     assert list(dict.fromkeys(asked)) == list(dict.fromkeys(row.calls))
+    assert stripe.refunds == ([("ch_1", 4900)] if "--refund" in row.command else [])
 
 
 def acts(row: Capability) -> bool:

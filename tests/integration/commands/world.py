@@ -18,8 +18,8 @@ from adapters.http import HttpClient
 from adapters.meetergo.config import ApiSettings
 from adapters.meetergo.provider import MeetergoProvider
 from adapters.provider import Provider
+from adapters.stripe_refund.sink import StripeRefundSink
 from events import Booking, Envelope
-from hub.clock import ManualClock
 from hub.commands.desk import Desk
 from hub.ingest.appending import Appender
 from hub.ingest.lookup import Lookup
@@ -33,6 +33,7 @@ from hub.telemetry import Metrics
 from hub.web.app import build_app
 from hub.web.services import HubServices
 from tests.contract.meetergo.stand_in import DENIZ, MARA, MONDAY, Listener, StandIn
+from tests.contract.stripe_refund.desk import Desk as Account
 from tests.integration.ingest.column import Column, until
 from tests.integration.web.world import MemoryInbox, settings_for
 
@@ -248,4 +249,10 @@ def world_of(
     return World(folder, meetergo, listener, column=column, privacy=privacy)
 
 
-__all__ = ["ManualClock", "World", "world_of"]
+def refunding(world: World, account: Account, **members: Any) -> None:
+    """Every sink of the hub gives back from this account."""
+
+    async def adapter(_: object) -> StripeRefundSink:
+        return account.sink(**members)
+
+    world.serve_with(adapter=adapter)
