@@ -113,6 +113,7 @@ class Lookup:
         them; NoProviderError; LogUnavailableError (the outcome is unknown: look again), UnstorableError, and
         ConcurrencyError if others kept being faster.
         """
+        _refuse_overlong(provider_id)
         first = (host, *hosts) if host else hosts
         for attempt in range(_TRIES):
             head = await self._appender.head(source, provider_id)
@@ -146,6 +147,7 @@ class Lookup:
         snapshot = reading.snapshot
         if snapshot is None:
             return Looked(None, None, (), 0, missing=False, reading=reading)
+        _refuse_overlong(snapshot.provider_id)
         head = await self._appender.head(source, snapshot.provider_id)
         if head.version <= before:
             with suppress(ConcurrencyError):
@@ -188,8 +190,7 @@ class Lookup:
     async def _settle(
         self, snapshot: BookingSnapshot, head: Head, provenance: Provenance, causation_id: str | None
     ) -> Settled:
-        if not fits_subject(snapshot.provider_id):
-            raise UnstorableError("its id is too long to be stored")
+        _refuse_overlong(snapshot.provider_id)
         if is_far_ahead(snapshot, moment=self._clock.now()):
             # Taken all the same, since nobody knows better; payloads of the booking count as old till then.
             _log.warning("version_ahead", source=snapshot.source, provider_id=snapshot.provider_id)
@@ -203,6 +204,11 @@ class Lookup:
 
 def _moved_for(snapshot: BookingSnapshot, reason: str | None) -> BookingSnapshot:
     return snapshot.model_copy(update={"reason": reason}) if reason else snapshot
+
+
+def _refuse_overlong(provider_id: str) -> None:
+    if not fits_subject(provider_id):
+        raise UnstorableError("its id is too long to be stored")
 
 
 def _hosts(first: Sequence[str], state: Booking | None) -> tuple[str, ...]:
