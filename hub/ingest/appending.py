@@ -18,7 +18,7 @@ from events.derive import continue_chain, derive, unconfirmed
 from events.envelope import Envelope, Provenance
 from events.snapshot import BookingSnapshot
 from events.state import Booking
-from hub.errors import ConcurrencyError, FactConflictError, LogError, LogUnavailableError
+from hub.errors import ConcurrencyError, FactConflictError, HubError, LogError, LogUnavailableError
 from hub.ingest.contacts import with_contacts
 from hub.ingest.replacing import Linked, as_shown
 from hub.log.event_log import AppendedBatch, EventLog, History
@@ -37,7 +37,7 @@ _FEWEST_AT_ONCE = 2
 _log = structlog.get_logger(__name__)
 
 
-class UnstorableError(Exception):
+class UnstorableError(HubError):
     """The log refuses these facts for good; the receipt needs a person."""
 
 
