@@ -172,6 +172,7 @@ class Simulation(ABC):
 
     async def live(self, *, every: timedelta, misbehave: bool) -> None:
         """Let something happen by itself every so often, if anything does at this system."""
+        return
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -25,7 +25,6 @@ _FALSE = frozenset(("false", "False", "FALSE"))
 NOT_YET: Mapping[KeyPath, NotYet] = {
     ("alerts",): NotYet("nobody is alerted; `bookinghub issues list` shows what needs a person"),
     ("console",): NotYet("there is no console"),
-    ("simulator",): NotYet("there is no simulator"),
     ("sources", "*", "webhook", "register"): NotYet("enter the webhook's address at the provider yourself"),
     ("sources", "*", "verify"): NotYet("only `trust` is there", only="fetch"),
     ("sources", "*", "poll"): NotYet("bookings come by webhook only", off=_FALSE),

@@ -173,8 +173,8 @@ def _with(switches: Switches, mishap: Mishap | None) -> Switches:
     """Webhooks of one act, which all meet its mishap; one without gets what is switched on."""
     if mishap is None:
         return switches
-    fates = {name: float(name == mishap) for name in _MISHAPS}
-    return switches.model_copy(update={**fates, "late_seconds": LATE_SECONDS})
+    fates: dict[str, float] = {name: float(name == mishap) for name in _MISHAPS}
+    return switches.model_copy(update=fates | {"late_seconds": LATE_SECONDS})
 
 
 _ROUND: Sequence[tuple[Callable[[Life], None], Mishap | None]] = (
