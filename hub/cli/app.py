@@ -23,6 +23,7 @@ from hub.cli import (
     projections,
     rebuild,
     running_hub,
+    sim,
     sinks,
     sources,
     status,
@@ -32,7 +33,7 @@ from hub.cli import (
 from hub.cli.running import usage
 
 NOT_YET: Mapping[str, tuple[str, ...]] = {
-    "": ("init", "doctor", "replay", "console", "sim"),
+    "": ("init", "doctor", "replay", "console"),
     "bookings": (
         "availability", "reschedule", "cancel", "cancel-range", "rebook", "no-show", "note", "add-guest",
         "remove-guest", "link",
@@ -60,6 +61,7 @@ NOUNS: Mapping[str, typer.Typer] = {
     "tokens": tokens.app,
     "config": config.app,
     "adapters": adapters.app,
+    "sim": sim.app,
 }
 
 

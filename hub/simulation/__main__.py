@@ -14,18 +14,18 @@ def main(text: str) -> int:
     plan = Plan.from_json(text)
     try:
         with Memory(plan.data_dir) as memory:
-            asyncio.run(_run(Stage(plan, memory)))
+            asyncio.run(_run(plan, memory))
     except HubError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
 
-async def _run(stage: Stage) -> None:
+async def _run(plan: Plan, memory: Memory) -> None:
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    await stage.run(ended)
+    await Stage(plan, memory).run(ended)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from adapters.registry import SimulatorType, load_simulator
 from adapters.simulation import Fault, Message, Receive, Send, Simulation, json_reply
 from hub.errors import ConfigError
@@ -22,6 +24,8 @@ KEEP_SECONDS = 0.5
 """How soon what happens by itself is written down."""
 
 MOST_CALLS = 2_000
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Plan:
 
 
 class Stage:
-    """Serves the stand-ins of a plan."""
+    """Serves the stand-ins of a plan; made inside a running loop, for what is remembered goes on at once."""
 
     def __init__(
         self, plan: Plan, memory: Memory, *, load: Callable[[str], SimulatorType] = load_simulator
@@ -120,8 +124,14 @@ class Stage:
     def _remembered(self, name: str) -> Simulation:
         """The stand-in as it was when it was last heard of, else as it begins."""
         app, kept = self._new(name), self._memory.read(name)
-        if kept is not None:
+        if kept is None:
+            return app
+        try:
             told: dict[str, Any] = json.loads(kept)
             app.restore(told["state"])
             app.faults[:] = [Fault(**fault) for fault in told["faults"]]
+        except (ValueError, KeyError, TypeError) as error:
+            # Written by another version of the stand-in: a made-up world is not worth a refusal.
+            _log.warning("stand_in_begins_anew", stand_in=name, error=type(error).__name__)
+            return self._new(name)
         return app

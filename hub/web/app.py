@@ -23,6 +23,7 @@ from hub.web.api import (
     operations,
     plans,
     projections,
+    sim,
     sinks,
     sources,
     tokens,
@@ -51,6 +52,7 @@ ROUTERS = (
     operations.router,
     issues.router,
     tokens.router,
+    sim.router,
 )
 _HANDLED = (ProblemError, RequestValidationError, HTTPException, LogError, StoreError, Exception)
 

@@ -16,7 +16,7 @@ from adapters.meetergo.simulated.week import booking, guest, slot
 from adapters.simulation import Fault, Simulation
 
 LATE_SECONDS = 6.0
-OUTAGE = "outage"
+OUTAGE = "backendError"
 MOST_UPCOMING = 16
 MOST_CANCELLED = 40
 _MISHAPS: Sequence[Mishap] = ("lost", "doubled", "late", "reordered")
