@@ -20,6 +20,13 @@ from adapters.ledger_in_memory import MemoryLedger
 from adapters.provider import Provider
 from adapters.publishing import MemoryPublication, Publication
 from events.base import DomainEvent
+from events.booking import (
+    AttendeeAdded,
+    AttendeeRemoved,
+    BookingCancelled,
+    BookingCreated,
+    BookingRescheduled,
+)
 from events.contact import Contact
 from events.envelope import Envelope
 from events.snapshot import BookingSnapshot
@@ -146,6 +153,14 @@ class Source(ABC, Generic[SourceConfigT]):
     """Member names, lower case, whose values are masked wherever they occur."""
     dropped_keys: ClassVar[frozenset[str]] = frozenset()
     """Member names, lower case, that are removed before anything is stored."""
+    tells: ClassVar[tuple[type[DomainEvent], ...]] = (
+        BookingCreated,
+        BookingRescheduled,
+        BookingCancelled,
+        AttendeeAdded,
+        AttendeeRemoved,
+    )
+    """Facts a webhook tells of; a poll that finds one first has found a lost webhook."""
 
     def __init__(self, config: SourceConfigT, *, instance: str) -> None:
         self.config = config

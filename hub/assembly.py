@@ -21,6 +21,7 @@ from hub.clock import Clock
 from hub.delivery import RetryPolicy, RunningSink
 from hub.delivery.previews import digests_of
 from hub.errors import ConfigError
+from hub.ingest.providers import Providers
 from hub.log import (
     EmbeddedServer,
     EventLog,
@@ -136,6 +137,18 @@ def build_sources(settings: Settings) -> dict[str, Source[Any]]:
         if source_class is not None:
             built[name] = source_class(entry.config, instance=name)
     return built
+
+
+def build_providers(settings: Settings, clock: Clock) -> Providers:
+    """The APIs of the sources that are switched on and have credentials; whoever builds them closes them."""
+    return Providers(sources_to_ask(settings), clock=clock)
+
+
+def sources_to_ask(settings: Settings) -> dict[str, Source[Any]]:
+    """The sources whose API may be called."""
+    return {
+        name: source for name, source in build_sources(settings).items() if settings.sources[name].enabled
+    }
 
 
 def sink_class(entry: SinkSettings) -> type[BookingMirror[Any] | ContactMirror[Any] | Reactor[Any]]:

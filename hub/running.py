@@ -15,17 +15,21 @@ from events import Envelope
 from hub.assembly import (
     Foundation,
     build_feeds,
+    build_providers,
     build_sources,
     is_durable,
     lone_adapter,
     prepare_sink,
     sink_kinds,
+    sources_to_ask,
 )
 from hub.delivering import Deliveries
 from hub.errors import LogError
 from hub.identity import hub_id
+from hub.ingest.appending import Appender
 from hub.ingest.digests import KnownDigests
 from hub.ingest.inbox import InboxRows
+from hub.ingest.lookup import Lookup
 from hub.ingest.pipeline import Pipeline
 from hub.ingest.reprocessing import Reprocessor
 from hub.ingest.webhooks import Door, WebhookEndpoint
@@ -39,6 +43,7 @@ from hub.serving import Front
 from hub.settings import Configuration, Settings
 from hub.settings.display import effective
 from hub.simulation.control import Playground
+from hub.sourcing import Sourcing
 from hub.store import operations, sources
 from hub.telemetry import Metrics
 from hub.web.app import build_app, build_webhook_app
@@ -87,6 +92,14 @@ class RunningHub:
             clock=base.clock,
             metrics=self._metrics,
         )
+        self._providers = build_providers(settings, base.clock)
+        self._lookup = Lookup(
+            self._providers,
+            log=base.log,
+            appender=Appender(base.log, base.privacy, metrics=self._metrics),
+            clock=base.clock,
+            metrics=self._metrics,
+        )
         self._rows = InboxRows(base.database, clock=base.clock, written=self._pipeline.written)
         self._consumer = InboxConsumer(base.connection, base.inbox, self._rows.take)
         self._reprocessor = Reprocessor(
@@ -123,6 +136,14 @@ class RunningHub:
             wake=self._deliveries.wake,
             is_verified=lambda: "work" not in roles or self._reader.is_verified,
         )
+        self._sourcing = Sourcing(
+            base,
+            lambda: self._settings,
+            providers=self._providers,
+            lookup=self._lookup,
+            metrics=self._metrics,
+            owner=self._id,
+        )
         self._rebuilds = Rebuilds(base.log, base.database, clock=base.clock, paused=self._reader.paused)
         self.services = HubServices(
             settings=settings,
@@ -137,6 +158,10 @@ class RunningHub:
             durable=is_durable(settings),
             webhook_app=self._webhook_app() if "web" in roles else None,
             feeds=build_feeds(settings) if "web" in roles else {},
+            providers=self._providers,
+            lookup=self._lookup,
+            runs=self._sourcing.runs,
+            registration=self._sourcing.registration,
             reprocess=self._reprocess,
             rebuild=self._rebuilds.begin,
             prepare=lambda name, *, dry_run: prepare_sink(base, self._settings, name, dry_run=dry_run),
@@ -186,6 +211,7 @@ class RunningHub:
             self._spawn(self._pipeline.run(), "pipeline")
             self._spawn(self._rows.expire_for_ever(), "expiry")
             self._spawn(self._keeping.watch.run(), "comparisons")
+            self._spawn(self._sourcing.watch.run(), "polls")
         self._spawn(self._tell_doors(), "playground", may_end=True)
 
     async def until_stopped(self) -> int:
@@ -200,9 +226,11 @@ class RunningHub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._sourcing.runs.stop()
         await self._rebuilds.stop()
         await self._keeping.applier.stop()
         await self._deliveries.stop()
+        await self._providers.close()
 
     async def _work(self) -> None:
         """Receipts in, deliveries out; the deliveries begin when positions are known to be true."""
@@ -260,6 +288,7 @@ class RunningHub:
         sources_now = build_sources(settings)
         self._sources.clear()
         self._sources.update(sources_now)
+        await self._providers.follow(sources_to_ask(settings))
         await self._base.database.write(self._note_sources)
         self._metrics.know(sources=settings.sources, sinks=sink_kinds(settings))
         self.services = replace(
@@ -290,6 +319,7 @@ class RunningHub:
 
     async def _on_diverged(self, divergence: Divergence) -> None:
         await self._reprocessor.remark_since(divergence.since)
+        await self._sourcing.diverged(divergence)
 
     async def _on_epoch(self, epoch: int) -> None:
         """Write the epoch into the log, and let the sinks begin again with it."""

@@ -29,6 +29,8 @@ DELIVERY_OUTCOMES = (
     "uncertain",
     "lost_claim",
 )
+POLL_OUTCOMES = ("ok", "partly", "failed")
+LOOKUP_OUTCOMES = ("found", "missing", "unreadable", "stale_row")
 SINK_STATES = ("running", "paused", "auth_failed", "circuit_open", "held", "starting")
 DELIVERY_STATES = ("pending", "sending", "parked", "dead", "uncertain")
 RELOAD_OUTCOMES = ("ok", "failed")
@@ -56,6 +58,11 @@ class Metrics:
         self.quarantined = self._gauge("inbox_quarantined", "Receipts in quarantine")
         self.dirty = self._gauge("inbox_dirty", "Bookings waiting to be worked on")
         self.facts = self._counter("facts", "Facts appended", ["source", "type", "provenance"])
+        self.lookups = self._counter(
+            "source_lookups", "Bookings looked at in the provider's API", ["source", "outcome"]
+        )
+        self.polls = self._counter("polls", "Polls by outcome", ["source", "outcome"])
+        self.poll_duration = self._histogram("poll_duration_seconds", "One poll", ["source"], SLOW)
         self.log_position = self._gauge("log_last_position", "Last position of the event log")
         self.append_duration = self._histogram("log_append_duration_seconds", "Append to answer", [], FAST)
         self.append_conflicts = self._counter("log_append_conflicts", "Appends that somebody outran", [])
@@ -110,6 +117,11 @@ class Metrics:
             self.webhook_duration.labels(source)
             for outcome in RECEIPT_OUTCOMES:
                 self.webhooks.labels(source, outcome)
+            self.poll_duration.labels(source)
+            for outcome in POLL_OUTCOMES:
+                self.polls.labels(source, outcome)
+            for outcome in LOOKUP_OUTCOMES:
+                self.lookups.labels(source, outcome)
             for event_type in CATALOGUE:
                 for provenance in PROVENANCES:
                     self.facts.labels(source, event_type, provenance)

@@ -1,13 +1,12 @@
 """Settings of a meetergo source."""
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, model_validator
 
 from adapters.api import AdapterConfig, SourceConfig
-from adapters.config_types import ApiAddress
+from adapters.config_types import ApiAddress, empty_is_absent
 
 MEETERGO = "https://api.meetergo.com"
 
@@ -34,6 +33,11 @@ def _host_root(address: str) -> str:
     return address.removesuffix("/v4")
 
 
+Address = Annotated[ApiAddress, AfterValidator(_host_root)]
+Key = Annotated[SecretStr, AfterValidator(_known_kind)]
+User = Literal["auto"] | Annotated[str, StringConstraints(pattern="^[0-9A-Za-z-]{1,64}$")]
+
+
 class ApiSettings(AdapterConfig):
     """How meetergo's API is called.
 
@@ -41,28 +45,40 @@ class ApiSettings(AdapterConfig):
     A personal token acts as its owner and must never name anybody.
     """
 
-    base_url: Annotated[ApiAddress, AfterValidator(_host_root)] = Field(
-        MEETERGO, description="address of the API; the version is added"
-    )
-    key: Annotated[SecretStr, AfterValidator(_known_kind)] = Field(
-        description="platform API key (`ak_live:…`) or personal access token (`rgo-…`)"
-    )
-    user_id: Literal["auto"] | Annotated[str, StringConstraints(pattern="^[0-9A-Za-z-]{1,64}$")] = Field(
-        "auto", description="whom a platform key acts for; auto: the host of each booking"
-    )
+    base_url: Address = MEETERGO
+    key: Key
+    user_id: User = "auto"
 
     @model_validator(mode="after")
     def _tokens_name_nobody(self) -> Self:
-        if self.user_id != "auto" and not is_platform_key(self.key.get_secret_value()):
-            raise ValueError("user_id goes with a platform key; a personal access token acts as its owner")
+        _check_user(self.user_id, self.key)
         return self
 
 
-class MeetergoConfig(SourceConfig):
-    """Nothing to set: webhooks are taken at their word (`verify: trust`), so no API is called."""
+def _check_user(user_id: str, key: SecretStr | None) -> None:
+    if user_id != "auto" and (key is None or not is_platform_key(key.get_secret_value())):
+        raise ValueError("user_id goes with a platform key; a personal access token acts as its owner")
 
-    not_yet: ClassVar[Mapping[str, str]] = {
-        "base_url": "bookings are not fetched from the meetergo API",
-        "key": "bookings are not fetched from the meetergo API",
-        "user_id": "bookings are not fetched from the meetergo API",
-    }
+
+class MeetergoConfig(SourceConfig):
+    """Without a key webhooks are all there is, and they are taken at their word."""
+
+    base_url: Address = Field(MEETERGO, description="address of the API; the version is added")
+    key: Annotated[Key | None, BeforeValidator(empty_is_absent)] = Field(
+        None,
+        description="platform API key (`ak_live:…`) or personal access token (`rgo-…`); absent: the API is "
+        "not called",
+    )
+    user_id: User = Field("auto", description="whom a platform key acts for; auto: the host of each booking")
+
+    @model_validator(mode="after")
+    def _tokens_name_nobody(self) -> Self:
+        _check_user(self.user_id, self.key)
+        return self
+
+    @property
+    def api(self) -> ApiSettings | None:
+        """How the API is called; None without a key."""
+        if self.key is None:
+            return None
+        return ApiSettings(base_url=self.base_url, key=self.key, user_id=self.user_id)

@@ -5,8 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from adapters.api import Reading, Source
+from adapters.http import HttpClient
 from adapters.meetergo import mapping
 from adapters.meetergo.config import MeetergoConfig
+from adapters.meetergo.provider import MeetergoProvider
+from adapters.provider import Provider
 
 
 class MeetergoSource(Source[MeetergoConfig]):
@@ -16,6 +19,10 @@ class MeetergoSource(Source[MeetergoConfig]):
     config_class = MeetergoConfig
     secret_keys = frozenset({"secret"})
     dropped_keys = frozenset({"ics"})
+
+    def provider(self, http: HttpClient) -> Provider | None:
+        settings = self.config.api
+        return None if settings is None else MeetergoProvider(http, settings, source=self.instance)
 
     def unwrap(self, payload: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
         return mapping.unwrap(payload)

@@ -1,4 +1,4 @@
-"""From one snapshot to facts in the log: head, derive, append, and again if somebody was faster.
+"""From one snapshot to facts in the log: head, derive, append, and again if somebody outran a payload.
 
 The facts of one snapshot are one atomic batch. Only if they would be too much for one (every fact carries
 all attendees) they are several, one after the other: a derivation that is cut off anywhere is completed
@@ -83,7 +83,8 @@ class Appender:
         """Append what this snapshot adds to its history, starting from a head read before it was looked at.
 
         Raises LogUnavailableError (the outcome is unknown: read the head before trying again),
-        UnstorableError, and ConcurrencyError if others kept being faster.
+        UnstorableError, and ConcurrencyError if others kept being faster. With an API read that is at once:
+        it shows what was before the others wrote and outranks them, so it has to be made again.
         """
         for attempt in range(_TRIES):
             facts, expected = await self._derived(head, snapshot)
@@ -96,6 +97,8 @@ class Appender:
                 return await self._append(batch, expected, (snapshot.source, snapshot.provider_id))
             except ConcurrencyError:
                 self._metrics.append_conflicts.inc()
+                if snapshot.origin == "api":
+                    raise
                 await asyncio.sleep(random.uniform(0, min(0.01 * 2**attempt, _LONGEST_PAUSE)))  # noqa: S311
                 head = await self.head(snapshot.source, snapshot.provider_id)
         raise ConcurrencyError(f"{snapshot.provider_id} changed {_TRIES} times while it was derived")

@@ -15,6 +15,11 @@ def objection(snapshot: BookingSnapshot, *, received_at: datetime) -> str | None
     """
     if snapshot.version is None:
         return "no version: updatedAt, createdAt, rescheduledAt and the time of cancellation are all missing"
-    if snapshot.version - received_at > FURTHEST_AHEAD:
+    if is_far_ahead(snapshot, moment=received_at):
         return "its version lies more than 24 h after its receipt"
     return None
+
+
+def is_far_ahead(snapshot: BookingSnapshot, *, moment: datetime) -> bool:
+    """Whether a snapshot seen at this moment claims to be of a much later one."""
+    return snapshot.version is not None and snapshot.version - moment > FURTHEST_AHEAD

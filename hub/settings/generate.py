@@ -71,13 +71,7 @@ def _sections(adapters: Adapters) -> Iterator[str]:
         yield _table(own) if own else "It has no keys of its own.\n"
     yield "## Not yet available\n"
     yield "These keys are refused, since nothing would follow from them.\n"
-    yield (
-        "\n".join(
-            f"- `{_named(path)}{': ' + rule.only if rule.only else ''}`: {rule.explanation}"
-            for path, rule in NOT_YET.items()
-        )
-        + "\n"
-    )
+    yield "\n".join(f"- `{_named(path)}`: {rule.explanation}" for path, rule in NOT_YET.items()) + "\n"
     yield _TEMPLATES
     yield "| field | holds |\n|---|---|"
     yield "\n".join(f"| `{name}` | {meaning} |" for name, meaning in fields().items()) + "\n"

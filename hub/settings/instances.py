@@ -7,10 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from adapters.api import AdapterConfig, BookingMirror, ContactMirror, Reactor
+from adapters.api import AdapterConfig, BookingMirror, ContactMirror, Reactor, Source
+from adapters.http import HttpClient
 from adapters.registry import AdapterType, known_types, load_adapter
 from events.catalogue import CATALOGUE
 from hub.errors import Problem
+from hub.settings.asking import asking_problems
 from hub.settings.layers import plain_map
 from hub.settings.messages import did_you_mean, model_problems, shown, unknown_nulls
 from hub.settings.nodes import Entry, Items, KeyPath, Map, Place, Scalar, find, is_null, key_place
@@ -34,10 +36,14 @@ INSTALLED = Adapters()
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What is known of one instance once its adapter was found: the typed config and the kind of sink."""
+    """What is known of one instance once its adapter was found.
+
+    The typed config, the kind of sink, and of a source whether it has the credentials of its provider's API.
+    """
 
     config: AdapterConfig
     sink: SinkClass | None
+    can_be_asked: bool = False
 
     @property
     def is_reactor(self) -> bool:
@@ -97,7 +103,18 @@ class InstanceCheck:
         if sink is not None:
             self._sink_keys(name, entry, sink)
         config = self._config((role, name, "config"), config_class)
-        return None if config is None else Checked(config, sink)
+        if config is None:
+            return None
+        if role == "sources" and adapter.source is not None:
+            return self._source(name, entry, adapter.source, config)
+        return Checked(config, sink)
+
+    def _source(
+        self, name: str, entry: Map, source_class: type[Source[Any]], config: AdapterConfig
+    ) -> Checked:
+        can_be_asked = source_class(config, instance=name).provider(HttpClient()) is not None
+        self.problems.extend(asking_problems(self.root, name, entry, can_be_asked=can_be_asked))
+        return Checked(config, None, can_be_asked)
 
     def _adapter(self, role: str, name: str, entry: Map) -> AdapterType | None:
         node = entry.get("type")

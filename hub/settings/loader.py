@@ -34,11 +34,11 @@ from hub.settings.not_yet import without_not_yet
 from hub.settings.references import DATA_DIR, References
 from hub.settings.report import config_error, ordered
 from hub.settings.stand_ins import NoStandInError, StandIns, named_types, unknown_types
+from hub.settings.values import OFF
 from hub.settings.yaml_tree import MAX_BYTES, read_tree
 
 DEFAULT_DATA_DIR = "data"
 DATABASE = "hub.db"
-_OFF = frozenset(("false", "no", "off", "n", "f", "0"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def _with_defaults(data: dict[str, Any], first: Path, data_dir: Path | None) -> 
         nats.setdefault("mode", "foreign")
     sources = data.get("sources")
     for source in sources.values() if isinstance(sources, dict) else ():
-        if isinstance(source, dict) and str(source.get("enabled", "true")).lower() not in _OFF:
+        if isinstance(source, dict) and str(source.get("enabled", "true")).lower() not in OFF:
             source.setdefault("webhook", {})
     return data
 
@@ -201,7 +201,10 @@ def _settings(
 
 
 def _source(name: str, entry: SourceEntry, checked: Checked) -> SourceSettings:
-    return SourceSettings.model_validate({**dict(entry), "name": name, "config": checked.config})
+    verify = entry.verify or ("fetch" if checked.can_be_asked else "trust")
+    return SourceSettings.model_validate(
+        {**dict(entry), "name": name, "verify": verify, "config": checked.config}
+    )
 
 
 def _sink(name: str, entry: SinkEntry, checked: Checked) -> SinkSettings:

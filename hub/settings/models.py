@@ -4,6 +4,7 @@ The models also are the source of the configuration reference and of the JSON Sc
 of a field is what `config explain` prints.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,6 +17,8 @@ from adapters.config_types import AddressToken, ConfigPath, Duration, empty_is_a
 from hub.errors import Problem
 from hub.settings.match import Match
 from hub.settings.values import (
+    CAN_BE_OFF,
+    Expiry,
     HttpUrl,
     Listen,
     ListenAddress,
@@ -24,6 +27,7 @@ from hub.settings.values import (
     RateText,
     StoreUrl,
     TimeZone,
+    off_as,
 )
 
 
@@ -131,14 +135,49 @@ class SimulatorSettings(Section):
     )
 
 
-class WebhookSettings(Section):
-    """The door for a source's webhooks."""
+with warnings.catch_warnings():
+    # `register` is also a method of every abstract class, which pydantic warns of and nobody calls here.
+    warnings.filterwarnings("ignore", message='Field name "register"')
 
-    token: AddressToken = Field(
-        description="last part of the webhook's address, which keeps strangers out; 16 characters or more"
+    class WebhookSettings(Section):
+        """The door for a source's webhooks."""
+
+        token: AddressToken = Field(
+            description="last part of the webhook's address, which keeps strangers out; 16 characters or more"
+        )
+        previous_token: Annotated[AddressToken | None, BeforeValidator(empty_is_absent)] = Field(
+            None, description="token that is still accepted while the provider is changed to the new one"
+        )
+        register: bool = Field(
+            False,
+            description="have the hub enter its address at the provider at every start; needs hub.public_url "
+            "and credentials of the provider's API",
+        )
+
+
+class PollSettings(Section):
+    """How often a source is asked what changed, and for which meetings."""
+
+    every: Duration = Field(
+        timedelta(minutes=5), description="pause between two polls; 0s: none, as `poll: false`"
     )
-    previous_token: Annotated[AddressToken | None, BeforeValidator(empty_is_absent)] = Field(
-        None, description="token that is still accepted while the provider is changed to the new one"
+    past: Duration = Field(timedelta(days=7), description="how long ago a meeting may have begun")
+    ahead: Duration = Field(timedelta(days=90), description="how far ahead a meeting may begin")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "PollSettings":
+        if self.every and not self.past + self.ahead:
+            raise ValueError("past and ahead are both 0s, so there is nothing to look at; write false")
+        return self
+
+
+class BackfillSettings(Section):
+    """Which meetings are read at a source's first start."""
+
+    past: Duration = Field(timedelta(days=90), description="how long ago a meeting may have begun")
+    ahead: Duration = Field(
+        timedelta(days=365),
+        description="how far ahead a meeting may begin; both 0s: none, as `backfill: false`",
     )
 
 
@@ -182,8 +221,30 @@ class SourceEntry(Instance):
     """One booking provider, as written."""
 
     webhook: WebhookSettings | None = Field(None, description="the door for webhooks; needed if enabled")
-    verify: Literal["trust"] = Field(
-        "trust", description="what a webhook is worth; trust: the payload is taken for true"
+    verify: Literal["fetch", "trust"] | None = Field(
+        None,
+        description="what a webhook is worth; fetch: the booking is read back from the provider (default "
+        "with credentials of its API), trust: the payload is taken for true (default without)",
+    )
+    poll: Annotated[PollSettings, BeforeValidator(off_as({"every": "0s"}))] = Field(
+        default_factory=PollSettings,
+        description="asking the provider what changed; only with credentials of its API; false: never",
+        json_schema_extra=CAN_BE_OFF,
+    )
+    backfill: Annotated[BackfillSettings, BeforeValidator(off_as({"past": "0s", "ahead": "0s"}))] = Field(
+        default_factory=BackfillSettings,
+        description="reading what there was before the first start; only with credentials of the provider's "
+        "API; false: nothing",
+        json_schema_extra=CAN_BE_OFF,
+    )
+    silence: Duration = Field(
+        timedelta(hours=3),
+        description="how long no webhook may come while polls find changes; longer is an issue; 0s: never",
+    )
+    key_expires: Expiry | None = Field(
+        None,
+        description="when the API's key ends: a date (its first moment, UTC) or a time; 14 days before it is "
+        "an issue",
     )
     config: dict[str, Any] = Field(default_factory=dict, description="the adapter's own settings")
 
@@ -256,6 +317,7 @@ class SourceSettings(SourceEntry):
     """A source with its name and its adapter's typed config."""
 
     name: str
+    verify: Literal["fetch", "trust"]
     config: Any
 
 

@@ -13,10 +13,9 @@ from hub.settings.nodes import Entry, KeyPath, Map, Node, Scalar, is_null
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """Why a key is refused; `only` limits this to one value, `off` lists values that ask for nothing."""
+    """Why a key is refused; `off` lists values that ask for nothing."""
 
     explanation: str
-    only: str | None = None
     off: frozenset[str] = frozenset()
 
 
@@ -25,12 +24,6 @@ _FALSE = frozenset(("false", "False", "FALSE"))
 NOT_YET: Mapping[KeyPath, NotYet] = {
     ("alerts",): NotYet("nobody is alerted; `bookinghub issues list` shows what needs a person"),
     ("console",): NotYet("there is no console"),
-    ("sources", "*", "webhook", "register"): NotYet("enter the webhook's address at the provider yourself"),
-    ("sources", "*", "verify"): NotYet("only `trust` is there", only="fetch"),
-    ("sources", "*", "poll"): NotYet("bookings come by webhook only", off=_FALSE),
-    ("sources", "*", "backfill"): NotYet("bookings come by webhook only", off=_FALSE),
-    ("sources", "*", "silence"): NotYet("silence of a source is not watched"),
-    ("sources", "*", "key_expires"): NotYet("the age of keys is not watched"),
     ("sources", "*", "renamed_from"): NotYet("a source keeps its name"),
 }
 
@@ -69,19 +62,10 @@ def _without(node: Map, path: KeyPath, above: KeyPath, rule: NotYet, problems: l
     if len(path) > 1 and isinstance(entry.node, Map):
         below = _without(entry.node, path[1:], full, rule, problems)
         return Map(node.place, {**node.entries, key: Entry(entry.place, below)})
-    if rule.only is not None and not (isinstance(entry.node, Scalar) and entry.node.text == rule.only):
-        return node
     if not is_null(entry.node) and not _says_off(entry.node, rule):
-        place = entry.place if rule.only is None else entry.node.place
-        problems.append(place.problem(full, _message(rule)))
+        problems.append(entry.place.problem(full, refusal(rule.explanation)))
     return Map(node.place, {other: value for other, value in node.entries.items() if other != key})
 
 
 def _says_off(node: Node, rule: NotYet) -> bool:
     return isinstance(node, Scalar) and node.text in rule.off
-
-
-def _message(rule: NotYet) -> str:
-    if rule.only is not None:
-        return f'"{rule.only}" is not yet available: {rule.explanation}'
-    return refusal(rule.explanation)

@@ -24,6 +24,7 @@ _KINDS = {
     "password": "secret",
     "uri": "address",
     "template": "template",
+    "date-or-time": "date or time",
     "patterns": "pattern, list of patterns, or `not:` before either",
 }
 _TYPES = {
@@ -34,7 +35,7 @@ _TYPES = {
     "object": "map",
     "array": "list",
 }
-_NOT_OF_THE_VALUE = frozenset(("title", "default", "description", "x-target", "x-access"))
+_NOT_OF_THE_VALUE = frozenset(("title", "default", "description", "x-target", "x-access", "x-off"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def keys_of(model: type[BaseModel], prefix: KeyPath = ()) -> Iterator[Key]:
         yield Key(
             path,
             meaning_of(field),
-            kind="map" if below else kind_of(schemas[name]),
+            kind=_kind(field, schemas[name], section=bool(below)),
             required=field.is_required(),
             default=None if below else default_of(field),
             section=bool(below),
@@ -92,6 +93,18 @@ def default_of(field: FieldInfo) -> Any:
     if field.default in (PydanticUndefined, "", None):
         return None
     return as_json(field.default)
+
+
+def can_be_off(field: FieldInfo) -> bool:
+    """Whether `false` may stand in place of a section."""
+    extra = field.json_schema_extra
+    return isinstance(extra, Mapping) and extra.get("x-off") is True
+
+
+def _kind(field: FieldInfo, schema: Mapping[str, Any], *, section: bool) -> str:
+    if not section:
+        return kind_of(schema)
+    return "map or false" if can_be_off(field) else "map"
 
 
 def value_schema(schema: Mapping[str, Any]) -> dict[str, Any]:

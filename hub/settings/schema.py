@@ -11,11 +11,12 @@ from pydantic import BaseModel
 from hub.settings.instances import INSTALLED, Adapters, config_models
 from hub.settings.models import FileContent
 from hub.settings.not_yet import NOT_YET
-from hub.settings.reference import default_of, meaning_of, models_below, value_schema
+from hub.settings.reference import can_be_off, default_of, meaning_of, models_below, value_schema
 
 Schema = dict[str, Any]
 
 _NULL: Schema = {"type": "null"}
+_OFF: Schema = {"const": False}
 _REFERENCE: Schema = {"$ref": "#/$defs/reference"}
 _REFERENCE_TEXT: Schema = {
     "description": "a text with ${VAR}, ${VAR:-default}, ${VAR:?why}, ${file:PATH} or ${generated:NAME}",
@@ -82,6 +83,8 @@ def _object(model: type[BaseModel]) -> Schema:
         if not below and (default := default_of(field)) is not None:
             properties[name]["default"] = default
         value = _or(*map(_object, below)) if below else _leaf(value_schema(written[name]))
+        if can_be_off(field):
+            value = _or(value, _OFF)
         properties[name].update(_or(_contained(container, value) if container else value, _NULL))
     return {"type": "object", "properties": properties, "additionalProperties": False}
 

@@ -1,21 +1,29 @@
 """The kinds of value a key of the hub may have, beyond those that adapters use too."""
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, JsonValue, PlainSerializer, WithJsonSchema
 
 from adapters.config_types import SourceText
 
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/]+):([0-9]{1,5})")
 _RATE = re.compile(r"([0-9]{1,7})/([smh])")
 _PERIODS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
+
+
+OFF = frozenset(("false", "no", "off", "n", "f", "0"))
+"""How a switch says no in a file."""
+
+CAN_BE_OFF: dict[str, JsonValue] = {"x-off": True}
+"""As `Field(json_schema_extra=CAN_BE_OFF)`: a section in whose place `false` may stand."""
 
 
 class ListenAddress(NamedTuple):
@@ -117,6 +125,29 @@ def store_url(value: object) -> object:
     raise ValueError("is not a database address; write sqlite:///FILE or postgresql://HOST/DATABASE")
 
 
+def off_as(written: Mapping[str, str]) -> Callable[[object], object]:
+    """Lets `false` stand for a whole section, with these values in it."""
+
+    def read(value: object) -> object:
+        off = value is False or (isinstance(value, str) and value.lower() in OFF)
+        return dict(written) if off else value
+
+    return read
+
+
+def parse_expiry(value: object) -> datetime:
+    """Read a date, which is its first moment in UTC, or a time with its zone; raises ValueError."""
+    if isinstance(value, datetime):
+        return value
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or (moment.tzinfo is None and len(str(value)) != len("2026-12-31")):
+        raise ValueError(f'"{value}" is no moment; write 2026-12-31 or 2026-12-31T18:00:00Z')
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
 Listen = Annotated[
     ListenAddress,
     BeforeValidator(parse_listen),
@@ -128,6 +159,11 @@ RateText = Annotated[
     BeforeValidator(parse_rate),
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string", "format": "rate-text", "pattern": "^0*[1-9][0-9]*/(s|m|h)$"}),
+]
+Expiry = Annotated[
+    datetime,
+    BeforeValidator(parse_expiry),
+    WithJsonSchema({"type": "string", "format": "date-or-time", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}"}),
 ]
 TimeZone = Annotated[str, AfterValidator(known_timezone)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]

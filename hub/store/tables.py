@@ -560,3 +560,62 @@ class DriftRow(Row, table=True):
     cause: str
     members: list[str] = Field(default_factory=list, sa_type=JsonDocument)
     since: datetime = Field(sa_type=UtcDateTime)
+
+
+class PollRow(Row, table=True):
+    """The last poll of a source, and what is known of its webhook at the provider.
+
+    `polled_at` is when the last poll began, `succeeded_at` the last one that read every list to its end.
+    `silent_since`: from this moment on polls found changes no webhook had told of.
+    """
+
+    __tablename__ = "polls"
+
+    source: str = Field(primary_key=True)
+    polled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    succeeded_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    failing_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    error: str | None = None
+    bookings: int = 0
+    facts: int = 0
+    duration_seconds: float | None = None
+    registered: bool | None = None
+    checked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    silent_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    silent_changes: int = 0
+
+
+class SourceListRow(Row, table=True):
+    """One list of a source: the whole of it, or that of one host; how far it was read.
+
+    `created_before`: every booking that was created earlier has been seen. The backfill reads
+    `history_from` to `history_until`, and is done up to `history_next`.
+    """
+
+    __tablename__ = "source_lists"
+
+    source: str = Field(primary_key=True)
+    host: str = Field(default="", primary_key=True)
+    first_seen_at: datetime = Field(sa_type=UtcDateTime)
+    polled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    created_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    history_id: str | None = None
+    history_from: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    history_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    history_next: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    history_done_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    history_incomplete: int = 0
+    history_bookings: int = 0
+    history_facts: int = 0
+
+
+class AbsentRow(Row, table=True):
+    """A booking that a complete poll did not show; `missing` if the provider has none of this id either."""
+
+    __tablename__ = "absent"
+
+    source: str = Field(primary_key=True)
+    provider_id: str = Field(primary_key=True)
+    since: datetime = Field(sa_type=UtcDateTime)
+    checked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    missing: bool = False

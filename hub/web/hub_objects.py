@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from hub.web.objects import DeliveryObject, ErrorObject, Shown
+from hub.web.source_objects import HistoryObject, MissingObject, PollObject, WebhookObject
 from hub.web.wire import Moment
 
 SinkState = Literal["running", "paused", "auth_failed", "circuit_open", "held", "starting"]
@@ -59,13 +60,20 @@ class SourceStatus(Shown):
 
 
 class SourceObject(SourceStatus):
-    """A source with its door; the token in the address is shown to those who may act."""
+    """A source with its door; the token in the address is shown to those who may act.
+
+    `poll` and `webhooks` are null where the provider cannot be asked, `backfill` before one was planned.
+    """
 
     name: str
     verify: str
     webhook: str | None
     first_seen_at: Moment | None
     reason: str | None
+    poll: PollObject | None
+    backfill: HistoryObject | None
+    webhooks: WebhookObject | None
+    missing: list[MissingObject]
 
 
 class SinkStatus(Shown):

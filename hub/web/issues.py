@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from hub.web.hub_objects import IssueObject, Severity
 from hub.web.services import HubServices
 from hub.web.situation import Situation
+from hub.web.source_issues import find_source_issues
 
 BEHIND = timedelta(minutes=1)
 
@@ -85,6 +86,33 @@ KINDS: Mapping[str, Kind] = {
         "warning",
         "The source is paused ({detail}); webhooks are still taken",
         "bookinghub sources show {object}",
+    ),
+    "webhook_silent": Kind(
+        "warning",
+        "Webhooks do not arrive any more: {detail}",
+        "bookinghub sources connect {object}",
+    ),
+    "webhook_not_registered": Kind(
+        "warning",
+        "The provider does not know the address of this source; changes are found by polls only",
+        "bookinghub sources connect {object}",
+    ),
+    "poll_failing": Kind(
+        "warning",
+        "The provider could not be polled ({detail}); changes whose webhook is lost stay unknown",
+        "bookinghub sources poll {object}",
+    ),
+    "key_expires": Kind(
+        "warning",
+        "The key of the provider's API ends ({detail}); make a new one there and put it into the "
+        "configuration",
+        "bookinghub config explain sources.{object}.key_expires",
+    ),
+    "booking_missing": Kind(
+        "warning",
+        "The provider does not have a booking any more that is to take place and that nobody cancelled: "
+        "{detail}",
+        "bookinghub why {first}",
     ),
     "delivery_dead": Kind(
         "critical",
@@ -250,6 +278,8 @@ def _of_door(services: HubServices, seen: Situation) -> Iterator[Found]:
         row = seen.door.sources.get(name)
         if row is not None and row.state == "paused":
             yield Found("source_paused", name, None, row.reason or "no reason given")
+    for issue in find_source_issues(services, seen):
+        yield Found(issue.code, issue.source, issue.since, issue.detail, issue.first)
     bodies, hints = seen.door.quarantined, seen.door.unconfirmed
     if bodies.count:
         yield Found(

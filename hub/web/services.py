@@ -9,12 +9,16 @@ from typing import Any, Literal, Protocol
 from starlette.types import ASGIApp
 
 from adapters.api import Sink
+from adapters.provider import Provider
 from adapters.publishing import Feed
 from events.envelope import Envelope
 from hub.clock import Clock
 from hub.delivery.applying import Wanted
 from hub.delivery.comparison import Comparison
 from hub.errors import HubError
+from hub.ingest.lookup import Lookup
+from hub.polling.registration import Registration
+from hub.polling.runs import Runs
 from hub.projections.effects import Effect
 from hub.settings.changes import Change
 from hub.settings.models import Settings, SinkSettings
@@ -153,7 +157,9 @@ class HubServices:
 
     `sink_kinds` says of each sink that is switched on what it follows, `feeds` how those that publish are
     shown. `webhook_app` is the door itself
-    (None where no role serves it). `offline`: no hub runs, only reading and rebuilding are allowed.
+    (None where no role serves it). `providers` are the APIs of the sources that have one, `lookup` reads
+    bookings from them, `runs` polls them and `registration` enters our address there. `offline`: no hub runs,
+    only reading and rebuilding are allowed.
     `wake_deliveries` is called after rows became due or a sink was resumed. `log_differences` and
     `reader_problem` are asked at each status, and `position_verified`: whether the reader has proven that the
     log is the one it has read. `adapter` makes a sink's adapter, not opened, to ask what it would write;
@@ -173,6 +179,10 @@ class HubServices:
     durable: bool | None = None
     webhook_app: ASGIApp | None = None
     offline: bool = False
+    providers: Mapping[str, Provider] = field(default_factory=dict)
+    lookup: Lookup | None = None
+    runs: Runs | None = None
+    registration: Registration | None = None
     reprocess: Reprocess | None = None
     rebuild: Rebuild | None = None
     prepare: Prepare | None = None

@@ -17,6 +17,7 @@ from sqlmodel import Session, col, select
 
 from hub.errors import LogError
 from hub.store import (
+    absent,
     checkpoints,
     deliveries,
     dirty,
@@ -26,11 +27,13 @@ from hub.store import (
     installation,
     ledger,
     operations,
+    polls,
     receipts,
     sinks,
     sources,
     unconfirmed,
 )
+from hub.store.absent import Missing
 from hub.store.deliveries import Lag
 from hub.store.former import LeftBehind
 from hub.store.guard import Held
@@ -41,6 +44,7 @@ from hub.store.tables import (
     DriftCheckRow,
     DriftRow,
     InstallationRow,
+    PollRow,
     QuarantineRow,
     SinkRow,
     SourceRow,
@@ -68,6 +72,8 @@ class Door:
     quarantined: Pile
     unconfirmed: Pile
     sources: Mapping[str, SourceRow]
+    polls: Mapping[str, PollRow]
+    missing: Sequence[Missing]
     installation: InstallationRow | None
     verified_at: datetime | None
     """When the last comparison with the log was begun that found every row of the projections right."""
@@ -170,11 +176,14 @@ def _read_door(session: Session) -> Door:
     waiting = col(QuarantineRow.state) == "waiting"
     bodies = session.execute(select(func.count(), func.min(QuarantineRow.received_at)).where(waiting)).one()
     hint = unconfirmed.oldest(session)
+    live = checkpoints.live(session)
     return Door(
         dirty=dirty.counts(session).bookings,
         quarantined=Pile(*bodies),
         unconfirmed=Pile(unconfirmed.count(session), hint.since, hint.provider_id) if hint else Pile(),
         sources={row.name: row for row in sources.every(session)},
+        polls=polls.every(session),
+        missing=absent.missing(session, live.generation if live else 0),
         installation=installation.get(session),
         verified_at=operations.last_done(session, kind="verify"),
     )

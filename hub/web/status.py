@@ -53,19 +53,19 @@ def status_of(services: HubServices, seen: Situation) -> StatusObject:
 def source_status(services: HubServices, seen: Situation, name: str) -> SourceStatus:
     """One source of the configuration."""
     settings = services.settings.sources[name]
-    row = seen.door.sources.get(name)
+    row, poll = seen.door.sources.get(name), seen.door.polls.get(name)
     facts = seen.house.facts.get(name, SourceFacts())
     state = "paused" if row is not None and row.state == "paused" else "running"
     return SourceStatus(
         type=settings.type,
         state=state if settings.enabled else "disabled",
         last_webhook_at=row.last_webhook_at if row else None,
-        last_poll_at=None,
-        last_poll_ok=None,
+        last_poll_at=poll.polled_at if poll else None,
+        last_poll_ok=poll.error is None if poll and poll.polled_at else None,
         facts_by_webhook=facts.by_webhook,
         facts_by_poll=facts.by_poll,
-        key_expires_at=None,
-        registered=None,
+        key_expires_at=settings.key_expires,
+        registered=poll.registered if poll else None,
     )
 
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hub.polling.registration import door_address
 from hub.web.acting import HubRoute, caller_of, services_of
 from hub.web.asking import Listed, answer, gives
 from hub.web.hub_objects import SourceObject
@@ -11,6 +12,7 @@ from hub.web.problems import not_found
 from hub.web.seeing import look, respond_whole
 from hub.web.services import HubServices
 from hub.web.situation import Situation
+from hub.web.sources_asked import asked_of
 from hub.web.status import source_status
 
 router = APIRouter(route_class=HubRoute, tags=["sources"])
@@ -21,7 +23,8 @@ async def list_sources(request: Request) -> Response:
     """The configured sources in the order of the YAML, tokens masked."""
     services, seen = services_of(request), await look(request)
     names = services.settings.sources
-    return respond_whole(request, [_shown(services, seen, name, masked=True) for name in names])
+    shown = [await _shown(services, seen, name, masked=True) for name in names]
+    return respond_whole(request, shown)
 
 
 @router.get("/sources/{name}", responses=gives(SourceObject))
@@ -31,10 +34,10 @@ async def show_source(request: Request, name: str) -> Response:
     if name not in services.settings.sources:
         raise not_found("source", name, next="bookinghub sources list")
     masked = not caller_of(request).may("operate")
-    return answer(_shown(services, await look(request), name, masked=masked))
+    return answer(await _shown(services, await look(request), name, masked=masked))
 
 
-def _shown(services: HubServices, seen: Situation, name: str, *, masked: bool) -> SourceObject:
+async def _shown(services: HubServices, seen: Situation, name: str, *, masked: bool) -> SourceObject:
     settings = services.settings.sources[name]
     row = seen.door.sources.get(name)
     return SourceObject(
@@ -44,6 +47,7 @@ def _shown(services: HubServices, seen: Situation, name: str, *, masked: bool) -
         webhook=_door(services, name, masked=masked),
         first_seen_at=row.first_seen_at if row else None,
         reason=row.reason if row else None,
+        **await asked_of(services, seen, name),
     )
 
 
@@ -53,4 +57,4 @@ def _door(services: HubServices, name: str, *, masked: bool) -> str | None:
     if webhook is None:
         return None
     base = services.settings.hub.public_url or services.url or ""
-    return f"{base}/webhooks/{name}/{'***' if masked else webhook.token.get_secret_value()}"
+    return door_address(base, name, "***" if masked else webhook.token.get_secret_value())

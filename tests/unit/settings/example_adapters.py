@@ -9,11 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from adapters.api import BookingMirror, Reactor, Reading, Receipt, SinkConfig, Source, SourceConfig
 from adapters.config_types import TARGET, ConfigPath, Duration
+from adapters.http import HttpClient
+from adapters.provider import Provider
 from adapters.registry import AdapterType
 from adapters.templates import Template, TemplateText
 from events import Booking, BookingCancelled, BookingCreated, Envelope
 from hub.errors import ConfigError, Problem
 from hub.settings import Adapters, Configuration, load
+from tests.fake_provider import FakeProvider
 
 TOKEN = "a-token-of-enough-letters"
 
@@ -65,13 +68,18 @@ class Bell(Reactor[BellConfig]):
 
 
 class DeskConfig(SourceConfig):
-    """Nothing to set."""
+    """Whoever has the key can ask."""
+
+    key: SecretStr | None = None
 
 
 class Desk(Source[DeskConfig]):
     name = "desk"
     config_class = DeskConfig
     secret_keys = frozenset()
+
+    def provider(self, http: HttpClient) -> Provider | None:
+        return FakeProvider() if self.config.key else None
 
     def unwrap(self, payload: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
         return None

@@ -5,7 +5,6 @@ import pytest
 from hub.settings.not_yet import NOT_YET
 from tests.unit.settings.example_adapters import SOUND, complaints, loaded
 
-VALUES = {"verify": "fetch"}
 NAMES = {"sources": "front", "sinks": "wall"}
 
 
@@ -14,7 +13,7 @@ def _cases() -> list[tuple[str, str]]:
     cases = []
     for pattern in NOT_YET:
         path = [NAMES[str(pattern[0])] if step == "*" else str(step) for step in pattern]
-        text = VALUES.get(path[-1], "{every: 5m}")
+        text = "{every: 5m}"
         for step in reversed(path):
             text = f"{{{step}: {text}}}"
         cases.append((text, ".".join(path)))
@@ -32,19 +31,6 @@ def test_a_planned_key_is_refused(tmp_path: Path, text: str, path: str) -> None:
 def test_what_is_switched_off_is_accepted(tmp_path: Path, key: str) -> None:
     loaded(tmp_path, SOUND, f"sources: {{front: {{{key}: false}}}}")
     loaded(tmp_path, SOUND, f"sources: {{front: {{{key}: ~}}}}")
-
-
-def test_only_the_value_that_is_not_due_is_refused(tmp_path: Path) -> None:
-    loaded(tmp_path, SOUND, "sources: {front: {verify: trust}}")
-    assert (
-        "is not one of trust"
-        in complaints(tmp_path, SOUND, "sources: {front: {verify: maybe}}")["sources.front.verify"]
-    )
-
-
-def test_a_value_from_a_variable_is_refused_too(tmp_path: Path) -> None:
-    found = complaints(tmp_path, SOUND, "sources: {front: {verify: '${HOW}'}}", HOW="fetch")
-    assert "not yet available" in found["sources.front.verify"]
 
 
 def test_planned_keys_do_not_hide_other_problems(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_what_the_hub_accepts_the_schema_accepts(tmp_path: Path, text: str) -> N
         ("sinks: {wall: {type: board, config: {lines: many}}}", "sinks.wall.config.lines"),
         ("sinks: {wall: {type: board, config: {bord: x}}}", "sinks.wall.config"),
         ("sources: {front: {poll: {every: 5m}}}", "sources.front.poll"),
-        ("sources: {front: {verify: fetch}}", "sources.front.verify"),
+        ("sources: {front: {verify: maybe}}", "sources.front.verify"),
     ],
 )
 def test_what_the_schema_refuses_the_hub_refuses(tmp_path: Path, text: str, place: str) -> None:
@@ -88,4 +88,4 @@ def test_the_reference_names_every_key_and_field() -> None:
     for field in fields():
         assert f"| `{field}` |" in text
     assert "`sinks.<name>.config.shown_for` | duration | `5m` | how long a text stays" in text
-    assert "`sources.<name>.verify: fetch`" in text
+    assert "- `sources.<name>.poll`: bookings come by webhook only" in text

@@ -346,3 +346,22 @@ def test_concurrency_is_bounded(tmp_path: Path, text: str) -> None:
     assert set(complaints(tmp_path, SOUND, f"sinks: {{wall: {{concurrency: {text}}}}}")) == {
         "sinks.wall.concurrency"
     }
+
+
+def test_who_can_ask_the_provider_does_so_unless_told_otherwise(tmp_path: Path) -> None:
+    key = "sources: {front: {config: {key: '${KEY}'}}}"
+    asking = loaded(tmp_path, SOUND, key, KEY="s3cr3t")
+    assert asking.settings.sources["front"].verify == "fetch"
+    trusting = loaded(tmp_path, SOUND, key, "sources: {front: {verify: trust}}", KEY="s3cr3t")
+    assert trusting.settings.sources["front"].verify == "trust"
+
+
+def test_fetching_without_credentials_is_a_problem(tmp_path: Path) -> None:
+    found = complaints(tmp_path, SOUND, "sources: {front: {verify: '${HOW}'}}", HOW="fetch")
+    assert found == {
+        "sources.front.verify": "fetch needs the credentials of the provider's API; add them under config, "
+        "or write trust"
+    }
+    assert "is not one of fetch, trust" in "".join(
+        complaints(tmp_path, SOUND, "sources: {front: {verify: maybe}}").values()
+    )

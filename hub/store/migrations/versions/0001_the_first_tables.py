@@ -569,6 +569,48 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sink", "key", "part", "external_id", name="pk_drift"),
     )
     op.create_index("ix_drift_booking_id", "drift", ["booking_id"])
+    op.create_table(
+        "polls",
+        sa.Column("source", TEXT, nullable=False),
+        sa.Column("polled_at", MOMENT, nullable=True),
+        sa.Column("succeeded_at", MOMENT, nullable=True),
+        sa.Column("failing_since", MOMENT, nullable=True),
+        sa.Column("error", TEXT, nullable=True),
+        sa.Column("bookings", NUMBER, nullable=False),
+        sa.Column("facts", NUMBER, nullable=False),
+        sa.Column("duration_seconds", sa.Float(), nullable=True),
+        sa.Column("registered", FLAG, nullable=True),
+        sa.Column("checked_at", MOMENT, nullable=True),
+        sa.Column("silent_since", MOMENT, nullable=True),
+        sa.Column("silent_changes", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("source", name="pk_polls"),
+    )
+    op.create_table(
+        "source_lists",
+        sa.Column("source", TEXT, nullable=False),
+        sa.Column("host", TEXT, nullable=False),
+        sa.Column("first_seen_at", MOMENT, nullable=False),
+        sa.Column("polled_at", MOMENT, nullable=True),
+        sa.Column("created_before", MOMENT, nullable=True),
+        sa.Column("history_id", TEXT, nullable=True),
+        sa.Column("history_from", MOMENT, nullable=True),
+        sa.Column("history_until", MOMENT, nullable=True),
+        sa.Column("history_next", MOMENT, nullable=True),
+        sa.Column("history_done_at", MOMENT, nullable=True),
+        sa.Column("history_incomplete", NUMBER, nullable=False),
+        sa.Column("history_bookings", NUMBER, nullable=False),
+        sa.Column("history_facts", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("source", "host", name="pk_source_lists"),
+    )
+    op.create_table(
+        "absent",
+        sa.Column("source", TEXT, nullable=False),
+        sa.Column("provider_id", TEXT, nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.Column("checked_at", MOMENT, nullable=True),
+        sa.Column("missing", FLAG, nullable=False),
+        sa.PrimaryKeyConstraint("source", "provider_id", name="pk_absent"),
+    )
     if op.get_context().dialect.name == "postgresql":
         # A role that may not create schemas needs only that an administrator has made this one.
         if op.get_bind().scalar(sa.text("SELECT to_regnamespace('bookinghub')")) is None:

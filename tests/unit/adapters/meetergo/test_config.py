@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from adapters.http import HttpClient
+from adapters.meetergo import MeetergoSource
 from adapters.meetergo.config import ApiSettings, MeetergoConfig, is_platform_key
 
 PLATFORM_KEY = "ak_live:5b0f6f2e-3c1d-4f6a-9a51-7d2f0f3c8e10:s3cr3t"
@@ -64,7 +66,25 @@ def test_a_key_shows_nowhere() -> None:
     assert "s3cr3t" not in repr(settings()) + settings().model_dump_json()
 
 
-@pytest.mark.parametrize("key", sorted(ApiSettings.model_fields))
-def test_the_hub_refuses_each_of_them_until_it_calls_the_api(key: str) -> None:
-    assert key in MeetergoConfig.not_yet
-    assert key not in MeetergoConfig.model_fields
+def test_a_source_without_a_key_has_no_api() -> None:
+    assert source().provider(HttpClient()) is None
+    assert source(key="").provider(HttpClient()) is None
+
+
+@pytest.mark.parametrize("key", [PLATFORM_KEY, PERSONAL_TOKEN], ids=["platform key", "personal token"])
+def test_a_source_with_a_key_has_the_api_of_its_settings(key: str) -> None:
+    config = MeetergoConfig.model_validate({"base_url": "https://staging.example/v4", "key": key})
+    assert config.api is not None
+    assert config.api.base_url == "https://staging.example"
+    assert source(key=key).provider(HttpClient()) is not None
+    assert "s3cr3t" not in repr(config) + config.model_dump_json()
+
+
+@pytest.mark.parametrize("members", [{}, {"key": PERSONAL_TOKEN}], ids=["no key", "a token"])
+def test_a_user_goes_with_a_platform_key(members: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="user_id goes with a platform key"):
+        MeetergoConfig.model_validate({"user_id": "u-1"} | members)
+
+
+def source(**members: Any) -> MeetergoSource:
+    return MeetergoSource(MeetergoConfig.model_validate(members), instance="meetergo")

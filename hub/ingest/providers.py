@@ -1,0 +1,61 @@
+"""The APIs of the sources: made with the configuration, and following it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.api import Source
+from adapters.http import HttpClient
+from adapters.provider import Provider
+from hub.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    source: Source[Any]
+    http: HttpClient
+    provider: Provider
+
+
+class Providers(Mapping[str, Provider]):
+    """The provider of each source that has the credentials of an API, by the source's name."""
+
+    def __init__(self, sources: Mapping[str, Source[Any]], *, clock: Clock) -> None:
+        self._clock = clock
+        self._connections: dict[str, _Connection] = {}
+        self._take(sources)
+
+    def __getitem__(self, name: str) -> Provider:
+        return self._connections[name].provider
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._connections)
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    async def follow(self, sources: Mapping[str, Source[Any]]) -> None:
+        """These are the sources from now on; whose settings are the same keeps its connections."""
+        for http in self._take(sources):
+            await http.aclose()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.follow({})
+
+    def _take(self, sources: Mapping[str, Source[Any]]) -> list[HttpClient]:
+        before, self._connections = self._connections, {}
+        for name, source in sources.items():
+            known = before.get(name)
+            if known is not None and _is_same(known.source, source):
+                self._connections[name] = before.pop(name)
+                continue
+            http = HttpClient(clock=self._clock.now)
+            provider = source.provider(http)
+            if provider is not None:
+                self._connections[name] = _Connection(source, http, provider)
+        return [connection.http for connection in before.values()]
+
+
+def _is_same(one: Source[Any], other: Source[Any]) -> bool:
+    return type(one) is type(other) and one.config == other.config

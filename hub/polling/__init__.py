@@ -1,0 +1,1 @@
+"""Asking the sources' providers by schedule and on demand: polls, backfills, webhook registration."""

@@ -1,0 +1,58 @@
+"""What the projections know of a source, for whoever asks it."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, col, select
+
+from adapters.provider import Window
+from hub.store import absent, checkpoints
+from hub.store.tables import BookingRow
+
+
+def hosts(session: Session, source: str) -> list[str]:
+    """Every host of a booking of this source."""
+    lists = select(BookingRow.host_ids).where(*_of(session, source)).distinct()
+    return sorted({host for found in session.exec(lists) for host in found if host})
+
+
+def not_shown(
+    session: Session, source: str, *, windows: Sequence[Window], before: int, shown: Collection[str]
+) -> list[str]:
+    """Active bookings that one of these lists should have shown, and none did.
+
+    They stood in the log before the lists were read: what became active meanwhile is in no list yet.
+    """
+    expected = session.exec(
+        select(BookingRow.provider_id, BookingRow.host_ids, BookingRow.start).where(
+            *_of(session, source),
+            col(BookingRow.status) == "active",
+            col(BookingRow.start) >= min(window.begin for window in windows),
+            col(BookingRow.start) < max(window.end for window in windows),
+            col(BookingRow.position) <= before,
+        )
+    )
+    return [
+        provider_id
+        for provider_id, hosts, start in expected
+        if provider_id not in shown and start and any(_shows(one, hosts, start) for one in windows)
+    ]
+
+
+def forget_settled(session: Session, source: str, *, begin: datetime) -> None:
+    """What is not active any more, or took place before this moment, is not looked for."""
+    absent.forget_settled(session, _generation(session), source, begin=begin)
+
+
+def _shows(window: Window, hosts: Sequence[str], start: datetime) -> bool:
+    return (window.host is None or window.host in hosts) and window.begin <= start < window.end
+
+
+def _of(session: Session, source: str) -> tuple[ColumnElement[bool], ...]:
+    return (col(BookingRow.generation) == _generation(session), col(BookingRow.source) == source)
+
+
+def _generation(session: Session) -> int:
+    checkpoint = checkpoints.live(session)
+    return checkpoint.generation if checkpoint else 0

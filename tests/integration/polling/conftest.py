@@ -1,0 +1,36 @@
+"""A world around a provider that can go wrong, on SQLite and streams of its own."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from hub.log import EventLog, Privacy
+from hub.store.database import Database
+from hub.store.migrate import migrate
+from tests.integration.polling.provider import FakeProvider
+from tests.integration.polling.world import World, settings_of
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database.open(f"sqlite:///{tmp_path / 'hub.db'}")
+    migrate(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def provider() -> FakeProvider:
+    return FakeProvider()
+
+
+@pytest.fixture
+async def world(
+    tmp_path: Path, event_log: EventLog, privacy: Privacy, database: Database, provider: FakeProvider
+) -> AsyncIterator[World]:
+    """A running world; nothing is asked before the test says so."""
+    built = World.build(event_log, privacy, database, provider, settings_of(tmp_path))
+    built.start()
+    yield built
+    await built.stop()
