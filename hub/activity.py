@@ -50,7 +50,7 @@ _WORDS: Mapping[str, str] = {
 }
 _ORIGINS = {
     "webhook": "",
-    "poll": "found by poll, no webhook told of it: ",
+    "poll": "found by poll, no webhook had told of it: ",
     "command": "by command: ",
     "backfill": "from the history: ",
 }
