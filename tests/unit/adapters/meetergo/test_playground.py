@@ -1,5 +1,6 @@
 """The company of the playground: its week, what happens by itself, and what a person can do there."""
 
+import itertools
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -71,7 +72,7 @@ def test_one_round_shows_every_mishap(company: Provider, clock: Clock) -> None:
     letters, gone = company.state.letters, company.records.post.deliveries
     assert [one.outcome for one in gone] == ["lost", "lost"]
     assert sum(one.copy_of is not None for one in letters) == 1
-    assert any(one.due > one_before.due for one, one_before in zip(letters, letters[1:], strict=False))
+    assert any(one.due > one_before.due for one, one_before in itertools.pairwise(letters))
     assert {"booking_created", "booking_rescheduled", "booking_cancelled"} == {one.kind for one in letters}
     assert company.state.switches.doubled == company.state.switches.lost == 0
 
@@ -217,7 +218,11 @@ def test_one_guest_of_a_group_leaves(company: Provider) -> None:
 
 @pytest.mark.parametrize(
     "asked",
-    [{"act": "dance"}, {"act": "book", "meeting_type": "unknown"}, {"act": "book", "meeting_type": "auf-anfrage"}],
+    [
+        {"act": "dance"},
+        {"act": "book", "meeting_type": "unknown"},
+        {"act": "book", "meeting_type": "auf-anfrage"},
+    ],
     ids=["unknown act", "unknown meeting type", "waits for somebody's word"],
 )
 def test_what_cannot_be_done_is_refused(company: Provider, asked: dict[str, Any]) -> None:
