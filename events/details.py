@@ -24,6 +24,7 @@ _PLAIN = (
 )
 _ATTENDEE = ("email", "name", "phone", "timezone", "language")
 _CANCEL = ("by", "actor", "reason")
+_NO_TYPE = MeetingType()
 
 
 def changed_details(state: Booking, snapshot: BookingSnapshot) -> tuple[str, ...]:
@@ -40,10 +41,12 @@ def with_details(state: Booking, snapshot: BookingSnapshot, changed: tuple[str, 
 
 def shown_details(state: Booking, snapshot: BookingSnapshot) -> Booking:
     """A first state with every plain member the snapshot knows; its time and its end belong to the caller."""
-    names = tuple(
-        name for name in changed_details(state, snapshot) if name not in ("end", "reschedule_count")
-    )
-    return with_details(state, snapshot, names)
+    update = {
+        _FIELD.get(name, name): value
+        for name, value in _shown(state, snapshot).items()
+        if name not in ("end", "reschedule_count") and _differs(_value(state, name), value)
+    }
+    return state.model_copy(update=update)
 
 
 def with_attendee_details(known: Attendee, shown: AttendeeSnapshot) -> tuple[Attendee, tuple[str, ...]]:
@@ -92,14 +95,15 @@ def _shown(state: Booking, snapshot: BookingSnapshot) -> dict[str, Any]:
 
 
 def _meeting_type(state: Booking, snapshot: BookingSnapshot) -> MeetingType | None:
-    known = state.meeting_type or MeetingType()
     shown = {
         "id": snapshot.meeting_type_id,
         "slug": snapshot.meeting_type_slug,
         "name": snapshot.meeting_type_name,
     }
-    after = known.model_copy(update={name: value for name, value in shown.items() if value})
-    return None if after == MeetingType() else after
+    known = state.meeting_type or _NO_TYPE
+    update = {name: value for name, value in shown.items() if value and value != getattr(known, name)}
+    after = known.model_copy(update=update) if update else known
+    return None if after == _NO_TYPE else after
 
 
 def _hosts(state: Booking, snapshot: BookingSnapshot) -> Any:

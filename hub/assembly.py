@@ -21,7 +21,7 @@ from hub.clock import Clock
 from hub.delivery import RetryPolicy, RunningSink
 from hub.delivery.previews import digests_of
 from hub.errors import ConfigError
-from hub.ingest.providers import Providers
+from hub.ingest.providers import Heard, Providers
 from hub.log import (
     EmbeddedServer,
     EventLog,
@@ -139,9 +139,9 @@ def build_sources(settings: Settings) -> dict[str, Source[Any]]:
     return built
 
 
-def build_providers(settings: Settings, clock: Clock) -> Providers:
+def build_providers(settings: Settings, clock: Clock, *, heard: Heard | None = None) -> Providers:
     """The APIs of the sources that are switched on and have credentials; whoever builds them closes them."""
-    return Providers(sources_to_ask(settings), clock=clock)
+    return Providers(sources_to_ask(settings), clock=clock, heard=heard)
 
 
 def sources_to_ask(settings: Settings) -> dict[str, Source[Any]]:

@@ -1,5 +1,6 @@
 """The composition root: settings in, a running hub out. Nothing else constructs or connects anything."""
 
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -35,6 +36,10 @@ from hub.simulation.stage import Plan
 from hub.telemetry import configure_logging
 from hub.web.services import HubServices
 
+SWITCH_SECONDS = 0.0005
+"""How long a thread that computes keeps the others from running. Python's 5 ms would be paid at each of the
+dozen steps from a webhook to its row, since the store's writer is a thread beside the event loop."""
+
 _REFUSED = (ConfigError, AlreadyRunningError, ForeignLogError, LogMissingError, StoreTooNewError)
 
 
@@ -54,6 +59,7 @@ def run_hub(
         if log_text == "auto":
             log_text = "text" if sys.stderr.isatty() else "json"
         configure_logging(log_format=log_text, level=settings.logging.level, timezone=settings.hub.timezone)
+        sys.setswitchinterval(SWITCH_SECONDS)
         return uvloop.run(_run(configuration, settings, chosen, listen=listen))
     except HubError as error:
         sys.stderr.write(f"{pasteable(str(error))}\n")
@@ -151,6 +157,7 @@ async def _run(
         announcement = settings.hub.data_dir / "hub.json"
         write_announcement(announcement, url=server.url)
         stack.callback(partial(announcement.unlink, missing_ok=True))
+        _keep_collections_short()
         hub.start()
         _greet(settings, configuration, server.url, roles)
         return await hub.until_stopped()
@@ -166,6 +173,16 @@ async def _playground(settings: Settings, stack: AsyncExitStack) -> Playground |
     stack.push_async_callback(child.stop)
     await child.start()
     return Playground(ports)
+
+
+def _keep_collections_short() -> None:
+    """Take what was imported and built until now out of the garbage collector: it stays, and is much.
+
+    Looking through all of it again and again would stop every request for a tenth of a second.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def _greet(settings: Settings, configuration: Configuration, url: str, roles: frozenset[Role]) -> None:

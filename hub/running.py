@@ -12,29 +12,27 @@ import structlog
 from sqlmodel import Session
 
 from events import Envelope
+from hub.asking import Asking
 from hub.assembly import (
     Foundation,
     build_feeds,
-    build_providers,
     build_sources,
     is_durable,
     lone_adapter,
     prepare_sink,
     sink_kinds,
-    sources_to_ask,
 )
 from hub.delivering import Deliveries
 from hub.errors import LogError
 from hub.identity import hub_id
-from hub.ingest.appending import Appender
 from hub.ingest.digests import KnownDigests
 from hub.ingest.inbox import InboxRows
-from hub.ingest.lookup import Lookup
 from hub.ingest.pipeline import Pipeline
 from hub.ingest.reprocessing import Reprocessor
 from hub.ingest.webhooks import Door, WebhookEndpoint
 from hub.keeping import Keeping
 from hub.log import InboxConsumer, set_epoch
+from hub.log.inbox_log import StoredReceipt
 from hub.projections.divergence import Divergence
 from hub.projections.reader import Hooks, Reader
 from hub.rebuilding import Rebuilds
@@ -83,6 +81,7 @@ class RunningHub:
         self._metrics = Metrics(
             version=version("bookinghub"), sources=settings.sources, sinks=sink_kinds(settings)
         )
+        self._asking = Asking(base, lambda: self._settings, self._sources, metrics=self._metrics)
         self._pipeline = Pipeline(
             self._sources,
             database=base.database,
@@ -91,23 +90,17 @@ class RunningHub:
             privacy=base.privacy,
             clock=base.clock,
             metrics=self._metrics,
+            left_out=self._asking.fetched,
         )
-        self._providers = build_providers(settings, base.clock)
-        self._lookup = Lookup(
-            self._providers,
-            log=base.log,
-            appender=Appender(base.log, base.privacy, metrics=self._metrics),
-            clock=base.clock,
-            metrics=self._metrics,
-        )
-        self._rows = InboxRows(base.database, clock=base.clock, written=self._pipeline.written)
+        self._rows = InboxRows(base.database, clock=base.clock, written=self._on_marks)
         self._consumer = InboxConsumer(base.connection, base.inbox, self._rows.take)
         self._reprocessor = Reprocessor(
             self._sources,
             database=base.database,
             inbox=base.inbox,
             clock=base.clock,
-            wake=self._pipeline.wake,
+            wake=self._wake_ingest,
+            trusts=lambda source: source not in self._asking.fetched(),
         )
         self._known = KnownDigests(base.database)
         self._deliveries = Deliveries(base, settings, self._metrics, owner=self._id)
@@ -139,8 +132,8 @@ class RunningHub:
         self._sourcing = Sourcing(
             base,
             lambda: self._settings,
-            providers=self._providers,
-            lookup=self._lookup,
+            providers=self._asking.providers,
+            lookup=self._asking.lookup,
             metrics=self._metrics,
             owner=self._id,
         )
@@ -158,9 +151,10 @@ class RunningHub:
             durable=is_durable(settings),
             webhook_app=self._webhook_app() if "web" in roles else None,
             feeds=build_feeds(settings) if "web" in roles else {},
-            providers=self._providers,
-            lookup=self._lookup,
-            runs=self._sourcing.runs,
+            providers=self._asking.providers,
+            lookup=self._asking.lookup,
+            wake_sources=self._asking.wake,
+            source_runs=self._sourcing.runs,
             registration=self._sourcing.registration,
             reprocess=self._reprocess,
             rebuild=self._rebuilds.begin,
@@ -209,6 +203,7 @@ class RunningHub:
             self._spawn(self._work(), "work")
             self._spawn(self._reader.run(), "reader", may_end=True)
             self._spawn(self._pipeline.run(), "pipeline")
+            self._spawn(self._asking.run(), "asking")
             self._spawn(self._rows.expire_for_ever(), "expiry")
             self._spawn(self._keeping.watch.run(), "comparisons")
             self._spawn(self._sourcing.watch.run(), "polls")
@@ -230,7 +225,7 @@ class RunningHub:
         await self._rebuilds.stop()
         await self._keeping.applier.stop()
         await self._deliveries.stop()
-        await self._providers.close()
+        await self._asking.close()
 
     async def _work(self) -> None:
         """Receipts in, deliveries out; the deliveries begin when positions are known to be true."""
@@ -263,7 +258,7 @@ class RunningHub:
 
     def _webhook_app(self) -> WebhookEndpoint:
         doors = [
-            Door(self._sources[name], tokens=_tokens(entry.webhook))
+            Door(self._sources[name], tokens=_tokens(entry.webhook), trusting=entry.verify == "trust")
             for name, entry in self._settings.sources.items()
             if entry.enabled and entry.webhook is not None
         ]
@@ -288,7 +283,7 @@ class RunningHub:
         sources_now = build_sources(settings)
         self._sources.clear()
         self._sources.update(sources_now)
-        await self._providers.follow(sources_to_ask(settings))
+        await self._asking.follow()
         await self._base.database.write(self._note_sources)
         self._metrics.know(sources=settings.sources, sinks=sink_kinds(settings))
         self.services = replace(
@@ -313,6 +308,16 @@ class RunningHub:
                 if entry.enabled and entry.webhook is not None
             }
         )
+
+    def _on_marks(self, receipts: Sequence[StoredReceipt]) -> None:
+        """Receipts have marked their bookings, some to be worked as they are, some to be read back."""
+        fetched = self._asking.fetched()
+        self._pipeline.written([receipt for receipt in receipts if receipt.source not in fetched])
+        self._asking.written([receipt for receipt in receipts if receipt.source in fetched])
+
+    def _wake_ingest(self) -> None:
+        self._pipeline.wake()
+        self._asking.wake()
 
     def _on_batch(self, _: Sequence[Envelope]) -> None:
         self._deliveries.wake()

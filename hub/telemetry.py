@@ -30,6 +30,7 @@ DELIVERY_OUTCOMES = (
     "lost_claim",
 )
 POLL_OUTCOMES = ("ok", "partly", "failed")
+CALL_OUTCOMES = ("ok", "transient", "refused", "auth")
 LOOKUP_OUTCOMES = ("found", "missing", "unreadable", "stale_row")
 SINK_STATES = ("running", "paused", "auth_failed", "circuit_open", "held", "starting")
 DELIVERY_STATES = ("pending", "sending", "parked", "dead", "uncertain")
@@ -58,6 +59,9 @@ class Metrics:
         self.quarantined = self._gauge("inbox_quarantined", "Receipts in quarantine")
         self.dirty = self._gauge("inbox_dirty", "Bookings waiting to be worked on")
         self.facts = self._counter("facts", "Facts appended", ["source", "type", "provenance"])
+        self.source_calls = self._counter(
+            "source_calls", "Calls of a source's API by outcome", ["source", "outcome"]
+        )
         self.lookups = self._counter(
             "source_lookups", "Bookings looked at in the provider's API", ["source", "outcome"]
         )
@@ -114,23 +118,28 @@ class Metrics:
         for outcome in RELOAD_OUTCOMES:
             self.config_reloads.labels(outcome)
         for source in self.sources:
-            self.webhook_duration.labels(source)
-            for outcome in RECEIPT_OUTCOMES:
-                self.webhooks.labels(source, outcome)
-            self.poll_duration.labels(source)
-            for outcome in POLL_OUTCOMES:
-                self.polls.labels(source, outcome)
-            for outcome in LOOKUP_OUTCOMES:
-                self.lookups.labels(source, outcome)
-            for event_type in CATALOGUE:
-                for provenance in PROVENANCES:
-                    self.facts.labels(source, event_type, provenance)
+            self._preset_source(source)
         for projection in PROJECTIONS:
             self.projection_position.labels(projection)
             self.projection_lag_events.labels(projection)
             self.projection_lag.labels(projection)
         for sink in self.sinks:
             self._preset_sink(sink)
+
+    def _preset_source(self, source: str) -> None:
+        self.webhook_duration.labels(source)
+        for outcome in RECEIPT_OUTCOMES:
+            self.webhooks.labels(source, outcome)
+        self.poll_duration.labels(source)
+        for outcome in POLL_OUTCOMES:
+            self.polls.labels(source, outcome)
+        for outcome in CALL_OUTCOMES:
+            self.source_calls.labels(source, outcome)
+        for outcome in LOOKUP_OUTCOMES:
+            self.lookups.labels(source, outcome)
+        for event_type in CATALOGUE:
+            for provenance in PROVENANCES:
+                self.facts.labels(source, event_type, provenance)
 
     def _preset_sink(self, sink: str) -> None:
         self.sink_lag_events.labels(sink)

@@ -74,7 +74,6 @@ class FakeProvider(Provider):
         return None if shown is None else reading_of(shown)
 
     def listed(self, window: Window, *, priority: Priority = Priority.POLL) -> Listed:
-        self._fail()
         rows = [
             reading_of(shown)
             for shown in self.shows.values()

@@ -41,8 +41,7 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
     "contacts": ("export", "forget"),
     "events": ("export", "import"),
     "sinks": ("prepare",),
-    "sources": ("connect", "disconnect", "poll", "backfill", "pause", "resume"),
-    "operations": ("watch", "stop", "resume"),
+    "operations": ("stop", "resume"),
     "issues": ("snooze",),
 }  # fmt: skip
 """Commands that are planned: refused by name rather than as a typing error."""

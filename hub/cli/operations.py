@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli.asking import print_list, show
+from hub.cli.asking import follow, opened, print_list, print_one, show
 from hub.cli.commands import Call, command, new_app
 from hub.cli.output import short, when
+from hub.cli.running import DONE, FAILED, PARTLY
 from hub.client import segment
 
 SELECTORS = ("since", "until", "type", "state")
@@ -26,6 +27,22 @@ def show_operation(
 ) -> None:
     """Show one operation."""
     show(call, f"/operations/{segment(id)}")
+
+
+@command(app, "watch")
+def watch_operation(
+    call: Call, id: Annotated[str, typer.Argument(metavar="ID", help="Id of the operation.")]
+) -> int:
+    """Wait for the end of an operation; its state is the exit code."""
+    with opened(call) as client:
+        ended = follow(call, client, client.get(f"/operations/{segment(id)}"), of="parts")
+        print_one(call, ended, client)
+    return exit_code(ended)
+
+
+def exit_code(operation: dict[str, Any]) -> int:
+    """What an operation that has ended means to a script."""
+    return {"done": DONE, "partly": PARTLY}.get(operation["state"], FAILED)
 
 
 def row(operation: dict[str, Any], timezone: str) -> list[Any]:

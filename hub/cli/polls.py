@@ -6,8 +6,9 @@ import typer
 
 from hub.cli.asking import confirm, follow, opened, print_one, say
 from hub.cli.commands import Call, command
+from hub.cli.operations import exit_code
 from hub.cli.output import counted, print_json, to_stderr
-from hub.cli.running import DONE, FAILED, PARTLY
+from hub.cli.running import DONE
 from hub.client import segment
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As in the YAML.")]
@@ -83,7 +84,7 @@ def _followed(call: Call, path: str, body: dict[str, Any], *, of: str) -> int:
         print_json(ended)
     else:
         to_stderr(sentence(ended))
-    return {"done": DONE, "partly": PARTLY}.get(ended["state"], FAILED)
+    return exit_code(ended)
 
 
 def sentence(operation: dict[str, Any]) -> str:

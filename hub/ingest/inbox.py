@@ -7,16 +7,18 @@ so no receipt ever waits for a booking.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from hub.clock import Clock
 from hub.errors import StoreError
+from hub.ingest.grouped import Grouped
 from hub.log.inbox_log import StoredReceipt
 from hub.store import dirty, inbox, quarantine, sources
 from hub.store.database import Database
+from hub.store.statements import insert_new_values
 from hub.store.tables import DirtyRow, InboxRow, QuarantineRow
 
 _log = structlog.get_logger(__name__)
@@ -24,16 +26,9 @@ _log = structlog.get_logger(__name__)
 MARKING = ("accepted", "duplicate")
 """A duplicate marks its booking too: what it repeats may not have been worked out."""
 
-_MOST_AT_ONCE = 200
 _EXPIRY_SECONDS = 3600.0
 
 Written = Callable[[Sequence[StoredReceipt]], None]
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    receipt: StoredReceipt
-    done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class InboxRows:
@@ -42,17 +37,17 @@ class InboxRows:
     def __init__(self, database: Database, *, clock: Clock, written: Written) -> None:
         self._database = database
         self._clock = clock
-        self._written = written
-        self._waiting: list[_Waiting] = []
-        self._writer: asyncio.Task[None] | None = None
+        self._rows = Grouped(database, _written_rows, written)
 
     async def take(self, receipt: StoredReceipt) -> None:
         """Return once the rows of this receipt are committed; a receipt seen before changes nothing."""
-        waiting = _Waiting(receipt)
-        self._waiting.append(waiting)
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write_all(), name="inbox rows")
-        await waiting.done
+        try:
+            await self._rows.put(receipt)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one odd receipt must not hold the others up
+            # It stays in HUB_INBOX for its 30 days; handing it out again would not make it better.
+            _log.error("inbox_receipt_refused", sequence=receipt.sequence, error=type(error).__name__)
 
     async def expire_for_ever(self) -> None:
         """Delete what is past its age, now and every hour, until cancelled."""
@@ -68,49 +63,16 @@ class InboxRows:
         inbox.expire(session, now=now)
         quarantine.expire_resolved(session, before=now - inbox.KEPT)
 
-    async def _write_all(self) -> None:
-        group: list[_Waiting] = []
-        try:
-            while self._waiting:
-                group, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
-                await self._write(group)
-        finally:
-            for waiting in (*group, *self._waiting):
-                waiting.done.cancel()
-            self._waiting.clear()
 
-    async def _write(self, group: Sequence[_Waiting]) -> None:
-        receipts = [waiting.receipt for waiting in group]
-        try:
-            marking = await self._database.write(lambda session: write_rows(session, receipts))
-        except StoreError as error:
-            for waiting in group:
-                _fail(waiting, error)
-            return
-        except Exception as error:  # noqa: BLE001 - one odd receipt must not hold the others up
-            await self._write_one_by_one(group, error)
-            return
-        self._written(marking)
-        for waiting in group:
-            _succeed(waiting)
-
-    async def _write_one_by_one(self, group: Sequence[_Waiting], error: Exception) -> None:
-        if len(group) > 1:
-            for waiting in group:
-                await self._write([waiting])
-            return
-        receipt = group[0].receipt
-        # It stays in HUB_INBOX for its 30 days; handing it out again would not make it better.
-        _log.error("inbox_receipt_refused", sequence=receipt.sequence, error=type(error).__name__)
-        _succeed(group[0])
+def _written_rows(session: Session, receipts: Sequence[StoredReceipt]) -> list[StoredReceipt]:
+    return write_rows(session, receipts)
 
 
 def write_rows(session: Session, receipts: Sequence[StoredReceipt]) -> list[StoredReceipt]:
     """Write the rows of receipts not seen before; returns those that marked a booking."""
-    ids = {receipt.receipt_id for receipt in receipts}
-    seen = set(session.exec(select(InboxRow.receipt_id).where(col(InboxRow.receipt_id).in_(ids))))
+    seen = inbox.known_ids(session, {receipt.receipt_id for receipt in receipts})
     fresh = {receipt.receipt_id: receipt for receipt in receipts if receipt.receipt_id not in seen}
-    inbox.insert(session, [_inbox_row(receipt) for receipt in fresh.values()])
+    insert_new_values(session, InboxRow, [_inbox_values(receipt) for receipt in fresh.values()])
     unread = [receipt for receipt in fresh.values() if receipt.status == "quarantined"]
     quarantine.put(session, [quarantine_row(receipt, receipt.reason or "unreadable") for receipt in unread])
     marking = [receipt for receipt in fresh.values() if receipt.status in MARKING and receipt.provider_id]
@@ -147,25 +109,15 @@ def quarantine_row(receipt: StoredReceipt, reason: str) -> QuarantineRow:
     )
 
 
-def _inbox_row(receipt: StoredReceipt) -> InboxRow:
-    return InboxRow(
-        receipt_id=receipt.receipt_id,
-        source=receipt.source,
-        sequence=receipt.sequence,
-        received_at=receipt.received_at,
-        kind=receipt.kind,
-        status=receipt.status,
-        reason=receipt.reason,
-        provider_id=receipt.provider_id,
-        digest=receipt.digest,
-    )
-
-
-def _succeed(waiting: _Waiting) -> None:
-    if not waiting.done.done():
-        waiting.done.set_result(None)
-
-
-def _fail(waiting: _Waiting, error: Exception) -> None:
-    if not waiting.done.done():
-        waiting.done.set_exception(error)
+def _inbox_values(receipt: StoredReceipt) -> dict[str, Any]:
+    return {
+        "receipt_id": receipt.receipt_id,
+        "source": receipt.source,
+        "sequence": receipt.sequence,
+        "received_at": receipt.received_at,
+        "kind": receipt.kind,
+        "status": receipt.status,
+        "reason": receipt.reason,
+        "provider_id": receipt.provider_id,
+        "digest": receipt.digest,
+    }

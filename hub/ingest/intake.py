@@ -36,10 +36,14 @@ class QuickCheck(Protocol):
 
 
 class Intake:
-    """Makes receipts for one source; knows nothing of HTTP and stores nothing."""
+    """Makes receipts for one source; knows nothing of HTTP and stores nothing.
 
-    def __init__(self, source: Source[Any]) -> None:
+    `trusting`: payloads become facts as they are, so those that cannot be taken on trust are quarantined.
+    """
+
+    def __init__(self, source: Source[Any], *, trusting: bool = True) -> None:
         self._source = source
+        self._trusting = trusting
         self._read = source.check if isinstance(source, QuickCheck) else source.read
         self._masker = Masker(secret_keys=source.secret_keys, dropped_keys=source.dropped_keys)
 
@@ -52,7 +56,11 @@ class Intake:
         if masked.payload is None:
             return self._unparsed(masked, received_at), masked.problem
         kind, content = self._source.unwrap(masked.payload) or ("", masked.payload)
-        reading = trusted(self._read(masked.payload, received_at=received_at), received_at=received_at)
+        reading = acceptable(
+            self._read(masked.payload, received_at=received_at),
+            received_at=received_at,
+            trusting=self._trusting,
+        )
         return NewReceipt(
             receipt_id=new_receipt_id(received_at),
             source=self._source.instance,
@@ -84,20 +92,20 @@ class Intake:
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def trusted(reading: Reading, *, received_at: datetime) -> Reading:
-    """The reading, or an unreadable one if what it shows cannot be taken on trust."""
+def acceptable(reading: Reading, *, received_at: datetime, trusting: bool) -> Reading:
+    """The reading, or an unreadable one if it cannot be stored, or what it shows not be taken on trust."""
     if reading.snapshot is None:
         return reading
     provider_id = reading.snapshot.provider_id
     if len(provider_id) > _SURELY_FITS and not fits_subject(provider_id):
         return Reading("unreadable", reading.kind, reason="its id is too long to be stored")
-    reason = objection(reading.snapshot, received_at=received_at)
+    reason = objection(reading.snapshot, received_at=received_at) if trusting else None
     if reason is None:
         return reading
     return Reading("unreadable", reading.kind, provider_id=reading.provider_id, reason=reason)
 
 
-def read_stored(source: Source[Any], receipt: StoredReceipt) -> Reading:
+def read_stored(source: Source[Any], receipt: StoredReceipt, *, trusting: bool = True) -> Reading:
     """What the source makes of a receipt that was stored, masked, some time ago."""
     try:
         payload = parse(receipt.body)
@@ -105,7 +113,8 @@ def read_stored(source: Source[Any], receipt: StoredReceipt) -> Reading:
         return Reading("unreadable", receipt.kind, reason="not JSON")
     if not isinstance(payload, dict):
         return Reading("unreadable", receipt.kind, reason="not a JSON object")
-    return trusted(source.read(payload, received_at=receipt.received_at), received_at=receipt.received_at)
+    reading = source.read(payload, received_at=receipt.received_at)
+    return acceptable(reading, received_at=receipt.received_at, trusting=trusting)
 
 
 _STATUS: Mapping[str, Any] = {"booking": "accepted", "ignored": "ignored", "unreadable": "quarantined"}

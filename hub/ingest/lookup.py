@@ -7,7 +7,7 @@ would undo what the other one did.
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -36,6 +36,9 @@ _PRIORITY_OF: Mapping[Provenance, Priority] = {
     "backfill": Priority.BACKFILL,
     "command": Priority.COMMAND,
 }
+
+Confirmed = Callable[[str, str], Awaitable[None]]
+"""Source and provider id."""
 
 _log = structlog.get_logger(__name__)
 
@@ -75,12 +78,15 @@ class Lookup:
         appender: Appender,
         clock: Clock,
         metrics: Metrics,
+        confirmed: Confirmed | None = None,
     ) -> None:
+        """`confirmed` is told of each known booking to which the provider's word has added something."""
         self._providers = providers
         self._log = log
         self._appender = appender
         self._clock = clock
         self._metrics = metrics
+        self._confirmed = confirmed
 
     async def position(self) -> int:
         """Where the log ends now: what `seen` has to be given, read before a list is requested."""
@@ -92,20 +98,23 @@ class Lookup:
         provider_id: str,
         *,
         host: str | None = None,
+        hosts: Sequence[str] = (),
         priority: Priority = Priority.VERIFICATION,
         provenance: Provenance = "webhook",
         causation_id: str | None = None,
     ) -> Looked:
         """Fetch a booking by its id and append what is new.
 
-        `host` is asked first, then the hosts the history knows, where the key sees one user's bookings only.
+        `host` is asked for first, then `hosts`, then those the history knows, where the key sees one user's
+        bookings only.
         Raises what the provider raises, RefusalError of code `forbidden` if it may not be seen by any of
         them; NoProviderError; LogUnavailableError (the outcome is unknown: look again), UnstorableError, and
         ConcurrencyError if others kept being faster.
         """
+        first = (host, *hosts) if host else hosts
         for attempt in range(_TRIES):
             head = await self._appender.head(source, provider_id)
-            reading = await self._fetched(source, provider_id, _hosts(host, head.state), priority)
+            reading = await self._fetched(source, provider_id, _hosts(first, head.state), priority)
             self._count(source, reading)
             if reading is None or reading.snapshot is None:
                 return _nothing_added(head, reading)
@@ -141,7 +150,7 @@ class Lookup:
         return await self.look(
             source,
             snapshot.provider_id,
-            host=next((host.id for host in snapshot.hosts if host.id), None),
+            hosts=[host.id for host in snapshot.hosts if host.id],
             priority=_PRIORITY_OF[provenance],
             provenance=provenance,
             causation_id=causation_id,
@@ -180,14 +189,17 @@ class Lookup:
         if is_far_ahead(snapshot, moment=self._clock.now()):
             # Taken all the same, since nobody knows better; payloads of the booking count as old till then.
             _log.warning("version_ahead", source=snapshot.source, provider_id=snapshot.provider_id)
-        return await self._appender.settle(
+        settled = await self._appender.settle(
             snapshot, head=head, provenance=provenance, causation_id=causation_id
         )
+        if settled.facts and head.state is not None and self._confirmed is not None:
+            await self._confirmed(snapshot.source, snapshot.provider_id)
+        return settled
 
 
-def _hosts(first: str | None, state: Booking | None) -> tuple[str, ...]:
+def _hosts(first: Sequence[str], state: Booking | None) -> tuple[str, ...]:
     known = [host.id for host in state.hosts if host.id] if state else []
-    return tuple(dict.fromkeys(([first] if first else []) + known))
+    return tuple(dict.fromkeys((*first, *known)))
 
 
 def _nothing_added(head: Head, reading: Reading | None) -> Looked:

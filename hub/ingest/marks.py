@@ -47,23 +47,38 @@ class Worked:
 
 
 def due_marks(
-    session: Session, *, now: datetime, limit: int, working: Collection[Key] = ()
+    session: Session,
+    *,
+    now: datetime,
+    limit: int,
+    working: Collection[Key] = (),
+    without: Collection[str] = (),
 ) -> dict[Key, list[DirtyRow]]:
     """The marks, due or not, of bookings that have a due one, the longest due booking first.
 
-    At most `limit` bookings, none of those that are worked already. Of a booking with very many marks the
-    first ones; the others are still there when these are worked.
+    At most `limit` bookings, none of those that are worked already and none of the sources in `without`. Of a
+    booking with very many marks the first ones; the others are still there when these are worked.
     """
-    due = dirty.due(session, now=now, limit=limit + len(working))
+    due = dirty.due(session, now=now, limit=limit + len(working), without=without)
     keys = [key for key in due if key not in working][:limit]
-    return {key: dirty.receipts_of(session, *key, limit=MOST_AT_ONCE) for key in keys}
+    return dirty.receipts_of(session, keys, limit=MOST_AT_ONCE)
 
 
-def finish(session: Session, key: Key, worked: Worked, *, now: datetime) -> None:
+def finish(session: Session, finished: Sequence[tuple[Key, Worked]], *, now: datetime) -> None:
     """Clear exactly the marks that were worked, and note what the log is known to hold."""
-    dirty.clear(session, *key, receipt_ids=worked.receipt_ids)
-    if worked.position:
-        installation.note_position(session, worked.position)
+    dirty.clear(session, [(*key, receipt) for key, worked in finished for receipt in worked.receipt_ids])
+    position = max((worked.position for _, worked in finished), default=0)
+    if position:
+        installation.note_position(session, position)
+    unconfirmed.clear(
+        session, [key for key, worked in finished if worked.confirmed and worked.unconfirmed is None]
+    )
+    for key, worked in finished:
+        _note(session, key, worked, now)
+
+
+def _note(session: Session, key: Key, worked: Worked, now: datetime) -> None:
+    """What was odd about one booking's receipts, most often nothing."""
     for receipt_id, remark in worked.remarks.items():
         set_status(session, receipt_id, reason=remark)
     for receipt, reason in worked.refused.values():
@@ -71,8 +86,6 @@ def finish(session: Session, key: Key, worked: Worked, *, now: datetime) -> None
     if worked.unconfirmed is not None:
         receipt_id, detail = worked.unconfirmed
         unconfirmed.put(session, *key, receipt_id=receipt_id, detail=detail, now=now)
-    elif worked.confirmed:
-        unconfirmed.clear(session, *key)
 
 
 def put_in_quarantine(session: Session, receipt: StoredReceipt, reason: str) -> None:

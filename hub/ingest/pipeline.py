@@ -6,12 +6,13 @@ the expected version. Whatever fails, fails for its own booking: it is looked at
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from sqlmodel import Session
 
 from adapters.api import Source
 from events.snapshot import BookingSnapshot
@@ -20,6 +21,7 @@ from hub.errors import LogUnavailableError, StoreError
 from hub.ingest import marks
 from hub.ingest.appending import Appender, UnstorableError
 from hub.ingest.bodies import Bodies
+from hub.ingest.grouped import Grouped
 from hub.ingest.intake import read_stored
 from hub.ingest.marks import Key, Worked
 from hub.log.event_log import EventLog
@@ -37,7 +39,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Pipeline:
-    """Turns marks into facts until cancelled. `sources` holds every configured source, also disabled ones."""
+    """Turns marks into facts until cancelled. `sources` holds every configured source, also disabled ones.
+
+    `left_out` names those whose bookings are read back instead.
+    """
 
     def __init__(
         self,
@@ -49,16 +54,19 @@ class Pipeline:
         privacy: Privacy,
         clock: Clock,
         metrics: Metrics,
-        at_once: int = 16,
+        left_out: Callable[[], Collection[str]] = tuple,
+        at_once: int = 64,
     ) -> None:
         self._sources = sources
         self._database = database
         self._appender = Appender(log, privacy, metrics=metrics)
         self._clock = clock
+        self._left_out = left_out
         self._at_once = at_once
         self._woken = asyncio.Event()
         self._working: dict[Key, asyncio.Task[bool]] = {}
         self._bodies = Bodies(inbox, database)
+        self._finished = Grouped(database, self._finish, lambda _: None)
 
     def written(self, receipts: Sequence[StoredReceipt]) -> None:
         """These receipts have just marked their bookings."""
@@ -92,9 +100,9 @@ class Pipeline:
         free = self._at_once - len(self._working)
         if free <= 0:
             return
-        now, working = self._clock.now(), frozenset(self._working)
+        now, working, left_out = self._clock.now(), frozenset(self._working), self._left_out()
         due = await self._database.read(
-            lambda session: marks.due_marks(session, now=now, limit=free, working=working)
+            lambda session: marks.due_marks(session, now=now, limit=free, working=working, without=left_out)
         )
         for key, rows in due.items():
             task = asyncio.create_task(self._guarded(key, rows), name="booking")
@@ -110,9 +118,7 @@ class Pipeline:
         """Work one booking; False after an outage, so that the next look waits a moment."""
         source, provider_id = key
         try:
-            worked = await self._work(key, rows)
-            now = self._clock.now()
-            await self._database.write(lambda session: marks.finish(session, key, worked, now=now))
+            await self._finished.put((key, await self._work(key, rows)))
         except LogUnavailableError as error:
             _log.warning("log_unavailable", source=source, error=str(error))
             return False
@@ -124,6 +130,9 @@ class Pipeline:
             _log.error("booking_failed", source=source, provider_id=provider_id, error=type(error).__name__)
             return await self._postpone(key, rows, type(error).__name__)
         return True
+
+    def _finish(self, session: Session, finished: Sequence[tuple[Key, Worked]]) -> None:
+        marks.finish(session, finished, now=self._clock.now())
 
     async def _postpone(self, key: Key, rows: Sequence[DirtyRow], error: str) -> bool:
         attempts = max(row.attempts for row in rows)

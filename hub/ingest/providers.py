@@ -1,13 +1,18 @@
 """The APIs of the sources: made with the configuration, and following it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from adapters.api import Source
+from adapters.errors import AdapterError
 from adapters.http import HttpClient
 from adapters.provider import Provider
 from hub.clock import Clock
+from hub.ingest.watched import WatchedProvider
+
+Heard = Callable[[str, AdapterError | None], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +25,12 @@ class _Connection:
 class Providers(Mapping[str, Provider]):
     """The provider of each source that has the credentials of an API, by the source's name."""
 
-    def __init__(self, sources: Mapping[str, Source[Any]], *, clock: Clock) -> None:
+    def __init__(
+        self, sources: Mapping[str, Source[Any]], *, clock: Clock, heard: Heard | None = None
+    ) -> None:
+        """`heard` is told how each call of a source's API ended."""
         self._clock = clock
+        self._heard = heard
         self._connections: dict[str, _Connection] = {}
         self._take(sources)
 
@@ -53,8 +62,11 @@ class Providers(Mapping[str, Provider]):
             http = HttpClient(clock=self._clock.now)
             provider = source.provider(http)
             if provider is not None:
-                self._connections[name] = _Connection(source, http, provider)
+                self._connections[name] = _Connection(source, http, self._watched(name, provider))
         return [connection.http for connection in before.values()]
+
+    def _watched(self, name: str, provider: Provider) -> Provider:
+        return provider if self._heard is None else WatchedProvider(provider, partial(self._heard, name))
 
 
 def _is_same(one: Source[Any], other: Source[Any]) -> bool:

@@ -40,12 +40,15 @@ class Reprocessor:
         inbox: InboxLog,
         clock: Clock,
         wake: Callable[[], None],
+        trusts: Callable[[str], bool] = lambda _: True,
     ) -> None:
+        """`trusts`: whether payloads of this source are taken for true."""
         self._sources = sources
         self._database = database
         self._inbox = inbox
         self._clock = clock
         self._wake = wake
+        self._trusts = trusts
 
     async def reprocess(self, receipt_id: str) -> Reprocessed | None:
         """Read a body in quarantine again; it stays there with the new reason if it is still unreadable.
@@ -58,7 +61,7 @@ class Reprocessor:
         source = self._sources.get(receipt.source)
         if source is None:
             return Reprocessed(receipt_id, "quarantined", f"source {receipt.source} is not configured")
-        reading = read_stored(source, receipt)
+        reading = read_stored(source, receipt, trusting=self._trusts(receipt.source))
         now = self._clock.now()
         if reading.outcome == "booking" and reading.provider_id:
             provider_id = reading.provider_id
@@ -97,7 +100,8 @@ class Reprocessor:
         count, now = 0, self._clock.now()
         for receipt in await self._database.read(lambda session: marks.resolved_bodies(session, since)):
             source = self._sources.get(receipt.source)
-            reading = read_stored(source, receipt) if source else None
+            trusting = self._trusts(receipt.source)
+            reading = read_stored(source, receipt, trusting=trusting) if source else None
             if reading and reading.outcome == "booking" and reading.provider_id:
                 mark = partial(
                     marks.mark_from_quarantine,

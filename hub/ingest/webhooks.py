@@ -49,10 +49,14 @@ class ReceiptLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A source and the tokens that open it: the present one and, while it is rotated, the one before."""
+    """A source and the tokens that open it: the present one and, while it is rotated, the one before.
+
+    `trusting`: its payloads are taken for true.
+    """
 
     source: Source[Any]
     tokens: tuple[str, ...] = field(repr=False)
+    trusting: bool = True
 
 
 class _OpenDoor:
@@ -60,7 +64,7 @@ class _OpenDoor:
 
     def __init__(self, door: Door, metrics: Metrics) -> None:
         self.name = door.source.instance
-        self.intake = Intake(door.source)
+        self.intake = Intake(door.source, trusting=door.trusting)
         self.duration = metrics.webhook_duration.labels(self.name)
         self._tokens = [token.encode() for token in door.tokens if token]
         self._outcomes = {

@@ -14,6 +14,7 @@ from hub.log.broker import JetStreamRefusedError, LogConnection
 from hub.log.direct_get import DirectGet, Stored
 from hub.log.group_commit import GroupCommit
 from hub.log.publish import Message
+from hub.log.streams import stream_state
 from hub.log.subjects import inbox_subject, stream_filter, stream_name
 
 ReceiptStatus = Literal["accepted", "duplicate", "ignored", "quarantined"]
@@ -98,14 +99,17 @@ class InboxLog:
         )
 
     async def waiting(self) -> int:
-        """How many receipts the consumer has not acknowledged yet."""
+        """How many receipts the consumer has not acknowledged yet; without a consumer it is all there are."""
         try:
             info = await self._connection.api(f"CONSUMER.INFO.{self.stream}.{self.consumer}")
         except JetStreamRefusedError as error:
-            if error.code == _CONSUMER_NOT_FOUND:
-                return 0
-            raise
-        return int(info["num_pending"]) + int(info["num_ack_pending"])
+            if error.code != _CONSUMER_NOT_FOUND:
+                raise
+            state = await stream_state(self._connection, self.stream)
+            return state.messages if state is not None else 0
+        counted = int(info["num_pending"]) + int(info["num_ack_pending"])
+        # The server tells a consumer of a new message a moment after it has answered whoever stored it.
+        return counted or len(await self._direct.from_position(int(info["delivered"]["stream_seq"]) + 1, 1))
 
     async def close(self) -> None:
         """Stop storing; whoever waits gets LogUnavailableError."""

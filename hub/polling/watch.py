@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import structlog
-from sqlmodel import Session
 
 from adapters.errors import AdapterError
 from hub.clock import Clock
@@ -45,6 +44,11 @@ class _Turn:
 
     def is_due(self, now: datetime) -> bool:
         return self.at is not None and self.at <= now
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it waits because it failed."""
+        return self.pause > FIRST_PAUSE
 
     def ended(self, now: datetime, again: timedelta | None) -> None:
         """It went well; None: it has no turn until somebody gives it one."""
@@ -102,7 +106,9 @@ class PollWatch:
 
     async def _begin_due(self) -> None:
         plans, now = self._plans(), self._clock.now()
-        halted, known = await self._database.read(lambda session: (_halted(session), polls.every(session)))
+        halted, known = await self._database.read(
+            lambda session: (sources.halted(session), polls.every(session))
+        )
         for source, plan in plans.items():
             if source in halted:
                 continue
@@ -112,13 +118,15 @@ class PollWatch:
                 self._give_new_address_its_turn(source, now)
                 self._begin("registration", source, plan, now)
             polled_at = known[source].polled_at if source in known else None
-            if source in self._soon or _is_due(plan, polled_at, now):
+            if source in self._soon:
+                self._begin("poll", source, plan, now, at_once=True)
+            elif _is_due(plan, polled_at, now):
                 self._begin("poll", source, plan, now)
 
-    def _begin(self, kind: Kind, source: str, plan: Plan, now: datetime) -> None:
+    def _begin(self, kind: Kind, source: str, plan: Plan, now: datetime, *, at_once: bool = False) -> None:
         key = kind, source
         turn = self._turns.setdefault(key, _Turn(now))
-        if key in self._running or not turn.is_due(now):
+        if key in self._running or not (turn.is_due(now) or (at_once and not turn.has_failed)):
             return
         task = asyncio.create_task(self._guarded(kind, source, plan), name=f"{kind} {source}")
         self._running[key] = task
@@ -180,10 +188,6 @@ class PollWatch:
         if self._addresses.get(source) != address:
             self._addresses[source] = address or ""
             self._turns["registration", source] = _Turn(now)
-
-
-def _halted(session: Session) -> frozenset[str]:
-    return frozenset(row.name for row in sources.every(session) if row.state != "running")
 
 
 def _is_due(plan: Plan, polled_at: datetime | None, now: datetime) -> bool:

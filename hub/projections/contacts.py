@@ -4,6 +4,7 @@ Reads what `bookings` and `attendees` wrote before it in the same transaction. N
 so a fact applied twice, or a count the provider corrects, leaves no trace.
 """
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
@@ -13,8 +14,10 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     DateTime,
+    Integer,
     Select,
     String,
+    bindparam,
     case,
     func,
     null,
@@ -98,9 +101,9 @@ def _contributions(
     contact_ids: Sequence[str], session: Session, generation: int
 ) -> Mapping[str, list[Contribution]]:
     connection = session.connection()
-    query = _query(contact_ids, generation, connection.dialect.name)
+    wanted = {"generation": generation, "contacts": list(contact_ids)}
     rows: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for found in connection.execute(query).mappings():
+    for found in connection.execute(_query(connection.dialect.name), wanted).mappings():
         row = dict(found)
         rows[row.pop("contact_id"), row["booking_id"]].append(row)
     contributions: dict[str, list[Contribution]] = defaultdict(list)
@@ -115,8 +118,12 @@ def _contributions(
     return contributions
 
 
-def _query(contact_ids: Sequence[str], generation: int, dialect: str) -> Select[Any]:
-    """The members of a contribution by their names; moments as pydantic reads them fastest."""
+@functools.cache
+def _query(dialect: str) -> Select[Any]:
+    """The members of a contribution by their names; moments as pydantic reads them fastest.
+
+    Composed once: for a few contacts that costs more than the search.
+    """
     attendee, booking = table_of(AttendeeRow).c, table_of(BookingRow).c
 
     def moment(column: Column[Any]) -> ColumnElement[Any]:
@@ -143,10 +150,11 @@ def _query(contact_ids: Sequence[str], generation: int, dialect: str) -> Select[
         moment(attendee.joined_at).label("first_seen_at"),
         moment(attendee.last_seen_at).label("last_seen_at"),
     )
+    generation = bindparam("generation", type_=Integer)
     same_booking = (booking.generation == generation) & (booking.booking_id == attendee.booking_id)
     return cast(
         "Select[Any]",
         query.join_from(table_of(AttendeeRow), table_of(BookingRow), same_booking).where(
-            attendee.generation == generation, attendee.contact_id.in_(contact_ids)
+            attendee.generation == generation, attendee.contact_id.in_(bindparam("contacts", expanding=True))
         ),
     )

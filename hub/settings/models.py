@@ -317,7 +317,7 @@ class SourceSettings(SourceEntry):
     """A source with its name and its adapter's typed config."""
 
     name: str
-    verify: Literal["fetch", "trust"]
+    verify: Literal["fetch", "trust"] = "trust"
     config: Any
 
 

@@ -1,25 +1,21 @@
 """Keys that are planned but do nothing yet: refused, so that nobody relies on them.
 
-An adapter names its own in `AdapterConfig.not_yet`. A `*` stands for any instance name. A key whose
-feature is off when the value says so (`poll: false`) is accepted with that value.
+An adapter names its own in `AdapterConfig.not_yet`. A `*` stands for any instance name.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hub.errors import Problem
-from hub.settings.nodes import Entry, KeyPath, Map, Node, Scalar, is_null
+from hub.settings.nodes import Entry, KeyPath, Map, Node, is_null
 
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """Why a key is refused; `off` lists values that ask for nothing."""
+    """Why a key is refused."""
 
     explanation: str
-    off: frozenset[str] = frozenset()
 
-
-_FALSE = frozenset(("false", "False", "FALSE"))
 
 NOT_YET: Mapping[KeyPath, NotYet] = {
     ("alerts",): NotYet("nobody is alerted; `bookinghub issues list` shows what needs a person"),
@@ -62,10 +58,6 @@ def _without(node: Map, path: KeyPath, above: KeyPath, rule: NotYet, problems: l
     if len(path) > 1 and isinstance(entry.node, Map):
         below = _without(entry.node, path[1:], full, rule, problems)
         return Map(node.place, {**node.entries, key: Entry(entry.place, below)})
-    if not is_null(entry.node) and not _says_off(entry.node, rule):
+    if not is_null(entry.node):
         problems.append(entry.place.problem(full, refusal(rule.explanation)))
     return Map(node.place, {other: value for other, value in node.entries.items() if other != key})
-
-
-def _says_off(node: Node, rule: NotYet) -> bool:
-    return isinstance(node, Scalar) and node.text in rule.off

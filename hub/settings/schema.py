@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from hub.settings.instances import INSTALLED, Adapters, config_models
 from hub.settings.models import FileContent
-from hub.settings.not_yet import NOT_YET
 from hub.settings.reference import can_be_off, default_of, meaning_of, models_below, value_schema
 
 Schema = dict[str, Any]
@@ -32,12 +31,6 @@ def schema(adapters: Adapters = INSTALLED) -> Schema:
     configs = config_models(adapters)
     for role, by_type in configs.items():
         _name_types(_entry(content, role), role, by_type)
-    for path, rule in NOT_YET.items():
-        if rule.off:
-            _entry(content, str(path[0]))["properties"][path[-1]] = {
-                "description": f"not yet available: {rule.explanation}",
-                "enum": [False, None],
-            }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "bookinghub configuration",

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import bindparam, func, update
 from sqlmodel import Session, col, select
 
 from hub.errors import CheckpointMovedError
+from hub.store.statements import table_of
 from hub.store.tables import (
     AttendeeRow,
     BookingRow,
@@ -57,6 +58,18 @@ def start_generation(
     return row
 
 
+_TABLE = table_of(CheckpointRow)
+_ADVANCE = (
+    update(_TABLE)
+    .where(
+        _TABLE.c.generation == bindparam("of_generation"),
+        _TABLE.c.position == bindparam("at_position"),
+        _TABLE.c.live == bindparam("is_live"),
+    )
+    .values({name: bindparam(name) for name in ("position", "event_id", "log_created", "updated_at")})
+)
+
+
 def advance(
     session: Session,
     generation: int,
@@ -72,15 +85,16 @@ def advance(
 
     Belongs into the transaction that holds what was read; raising undoes that too.
     """
-    moved = session.exec(
-        update(CheckpointRow)
-        .where(
-            col(CheckpointRow.generation) == generation,
-            col(CheckpointRow.position) == expected_position,
-            col(CheckpointRow.live).is_(live),
-        )
-        .values(position=new_position, event_id=event_id, log_created=log_created, updated_at=now)
-    ).rowcount
+    values = {
+        "of_generation": generation,
+        "at_position": expected_position,
+        "is_live": live,
+        "position": new_position,
+        "event_id": event_id,
+        "log_created": log_created,
+        "updated_at": now,
+    }
+    moved = session.connection().execute(_ADVANCE, values).rowcount
     if moved != 1:
         raise CheckpointMovedError(
             f"the checkpoint of generation {generation} is not at position {expected_position} any more"

@@ -1,14 +1,15 @@
 """Receipts of the last 30 days, so that they can be listed and repeated bodies be recognised."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete
+from sqlalchemy import ColumnElement, bindparam, delete
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from hub.store.paging import Page, newest_first
-from hub.store.statements import insert_new
+from hub.store.statements import insert_new, table_of
 from hub.store.tables import InboxRow, QuarantineRow
 
 KEPT = timedelta(days=30)
@@ -41,6 +42,15 @@ class InboxFilter:
 def insert(session: Session, rows: Sequence[InboxRow]) -> int:
     """Add receipts and return how many are new; the inbox stream may hand one out twice."""
     return insert_new(session, rows)
+
+
+_IDS = table_of(InboxRow).c.receipt_id
+_KNOWN_IDS = select_columns(_IDS).where(_IDS.in_(bindparam("ids", expanding=True)))
+
+
+def known_ids(session: Session, ids: Collection[str]) -> set[str]:
+    """Those of these receipts that were seen before."""
+    return set(session.connection().execute(_KNOWN_IDS, {"ids": list(ids)}).scalars())
 
 
 def find(session: Session, prefix: str, *, limit: int = 20) -> list[InboxRow]:

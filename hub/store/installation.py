@@ -3,13 +3,19 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlmodel import Session, col, select
 
-from hub.store.statements import insert_new
+from hub.store.statements import insert_new, table_of
 from hub.store.tables import InstallationRow
 
 _ONLY_ID = 1
+_TABLE = table_of(InstallationRow)
+_NOTE_POSITION = (
+    update(_TABLE)
+    .where(_TABLE.c.last_known_position < bindparam("position"))
+    .values(last_known_position=bindparam("position"))
+)
 
 
 def get_or_create(session: Session, *, now: datetime) -> InstallationRow:
@@ -31,11 +37,7 @@ def bind_log(session: Session, *, log_created: str) -> None:
 
 def note_position(session: Session, position: int) -> None:
     """The log is known to reach this far; never moves back."""
-    session.exec(
-        update(InstallationRow)
-        .where(col(InstallationRow.last_known_position) < position)
-        .values(last_known_position=position)
-    )
+    session.connection().execute(_NOTE_POSITION, {"position": position})
 
 
 def raise_epoch(session: Session, *, expected: int, log_created: str, position: int, now: datetime) -> bool:

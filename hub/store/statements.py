@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, inspect
+from sqlalchemy import ColumnElement, Delete, Table, bindparam, delete, inspect
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
@@ -41,12 +41,23 @@ def values_of(row: Row) -> dict[str, Any]:
 
 def insert_for(session: Session, model: type[Row]) -> Insert:
     """An INSERT of this database's own kind, which knows ON CONFLICT and counts the rows it wrote."""
+    return _insert(session.get_bind().dialect.name, model)
+
+
+@functools.cache
+def _insert(dialect: str, model: type[Row]) -> Insert:
     table = table_of(model)
     # Without the option an INSERT on PostgreSQL answers -1, which reads like "yes, written".
     counting = {"preserve_rowcount": True}
-    if session.get_bind().dialect.name == "postgresql":
+    if dialect == "postgresql":
         return postgres_insert(table).execution_options(**counting)
     return sqlite_insert(table).execution_options(**counting)
+
+
+@functools.cache
+def _insert_or_ignore(dialect: str, model: type[Row]) -> Insert:
+    # Composed once: what SQLAlchemy does per statement costs more than the database with few rows.
+    return _insert(dialect, model).on_conflict_do_nothing()
 
 
 def insert_new(session: Session, rows: Sequence[Row]) -> int:
@@ -58,7 +69,22 @@ def insert_new_values(session: Session, model: type[Row], values: Sequence[Mappi
     """The same for values; all must have the same names."""
     if not values:
         return 0
-    return session.exec(insert_for(session, model).on_conflict_do_nothing(), params=values).rowcount
+    statement = _insert_or_ignore(session.get_bind().dialect.name, model)
+    return session.connection().execute(statement, values).rowcount
+
+
+@functools.cache
+def _delete_one(model: type[Row]) -> Delete:
+    table = table_of(model)
+    return delete(table).where(*(column == bindparam(column.key) for column in table.primary_key))
+
+
+def delete_keys(session: Session, model: type[Row], keys: Sequence[Sequence[Any]]) -> None:
+    """Delete the rows with these primary keys, given in the order of the table's columns."""
+    names = [column.key for column in table_of(model).primary_key]
+    if keys:
+        parameters = [dict(zip(names, key, strict=True)) for key in keys]
+        session.connection().execute(_delete_one(model), parameters)
 
 
 def upsert(

@@ -1,11 +1,12 @@
 """Hints that nothing has confirmed: shown, and gone when the booking is confirmed after all."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from hub.store.statements import upsert
+from hub.store.statements import delete_keys, upsert
 from hub.store.tables import UnconfirmedRow
 
 
@@ -23,15 +24,9 @@ def put(
     upsert(session, UnconfirmedRow, [values], keep=("since",))
 
 
-def clear(session: Session, source: str, provider_id: str) -> bool:
-    """The booking is confirmed; False if nothing was open."""
-    return bool(
-        session.exec(
-            delete(UnconfirmedRow).where(
-                col(UnconfirmedRow.source) == source, col(UnconfirmedRow.provider_id) == provider_id
-            )
-        ).rowcount
-    )
+def clear(session: Session, bookings: Sequence[tuple[str, str]]) -> None:
+    """These bookings (source, provider id) are confirmed, whether anything was open or not."""
+    delete_keys(session, UnconfirmedRow, bookings)
 
 
 def every(session: Session) -> list[UnconfirmedRow]:

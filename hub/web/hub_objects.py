@@ -7,6 +7,7 @@ from hub.web.source_objects import HistoryObject, MissingObject, PollObject, Web
 from hub.web.wire import Moment
 
 SinkState = Literal["running", "paused", "auth_failed", "circuit_open", "held", "starting"]
+SourceState = Literal["running", "paused", "auth_failed", "disabled"]
 OperationState = Literal["running", "done", "partly", "failed", "stopped"]
 Severity = Literal["critical", "warning"]
 
@@ -49,7 +50,7 @@ class SourceStatus(Shown):
     """One source; what this version does not do yet is null."""
 
     type: str
-    state: Literal["running", "paused", "disabled"]
+    state: SourceState
     last_webhook_at: Moment | None
     last_poll_at: Moment | None
     last_poll_ok: bool | None

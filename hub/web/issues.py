@@ -84,8 +84,14 @@ KINDS: Mapping[str, Kind] = {
     ),
     "source_paused": Kind(
         "warning",
-        "The source is paused ({detail}); webhooks are still taken",
-        "bookinghub sources show {object}",
+        "A person paused this source: its API is not called ({detail}); webhooks are still taken",
+        "bookinghub sources resume {object}",
+    ),
+    "source_auth_failed": Kind(
+        "critical",
+        "The provider refuses the credentials of its API ({detail}); webhooks are still taken, what has to "
+        "be read back waits, and it is asked again every few minutes",
+        "bookinghub sources resume {object}",
     ),
     "webhook_silent": Kind(
         "warning",
@@ -273,11 +279,14 @@ def _of_configuration(services: HubServices, seen: Situation) -> Iterator[Found]
 _STUCK = {"dead": "delivery_dead", "parked": "booking_parked", "uncertain": "uncertain_delivery"}
 
 
+_HALTED = {"paused": "source_paused", "auth_failed": "source_auth_failed"}
+
+
 def _of_door(services: HubServices, seen: Situation) -> Iterator[Found]:
     for name in services.settings.sources:
         row = seen.door.sources.get(name)
-        if row is not None and row.state == "paused":
-            yield Found("source_paused", name, None, row.reason or "no reason given")
+        if row is not None and row.state in _HALTED:
+            yield Found(_HALTED[row.state], name, None, row.reason or "no reason given")
     for issue in find_source_issues(services, seen):
         yield Found(issue.code, issue.source, issue.since, issue.detail, issue.first)
     bodies, hints = seen.door.quarantined, seen.door.unconfirmed

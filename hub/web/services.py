@@ -156,15 +156,15 @@ class HubServices:
     """One hub as the web sees it.
 
     `sink_kinds` says of each sink that is switched on what it follows, `feeds` how those that publish are
-    shown. `webhook_app` is the door itself
-    (None where no role serves it). `providers` are the APIs of the sources that have one, `lookup` reads
-    bookings from them, `runs` polls them and `registration` enters our address there. `offline`: no hub runs,
-    only reading and rebuilding are allowed.
-    `wake_deliveries` is called after rows became due or a sink was resumed. `log_differences` and
-    `reader_problem` are asked at each status, and `position_verified`: whether the reader has proven that the
-    log is the one it has read. `adapter` makes a sink's adapter, not opened, to ask what it would write;
-    whoever asked closes it. `reload` is None where no hub runs, `playground` where nothing is simulated.
-    `stopping` is set when the hub shuts down and ends the streams; `stop` begins the shutdown.
+    shown. `webhook_app` is the door itself (None where no role serves it). `offline`: no hub runs, only
+    reading and rebuilding are allowed. `providers` are the APIs of the sources that have one, `lookup` reads
+    bookings from them, `source_runs` polls them and `registration` enters our address there. `wake_sources`
+    is called after a source was resumed, `wake_deliveries` after a sink was or rows became due.
+    `log_differences` and `reader_problem` are asked at each status, and `position_verified`: whether the
+    reader has proven that the log is the one it has read. `adapter` makes a sink's adapter, not opened, to
+    ask what it would write; whoever asked closes it. `reload` is None where no hub runs, `playground` where
+    nothing is simulated. `stopping` is set when the hub shuts down and ends the streams; `stop` begins the
+    shutdown.
     """
 
     settings: Settings
@@ -181,7 +181,7 @@ class HubServices:
     offline: bool = False
     providers: Mapping[str, Provider] = field(default_factory=dict)
     lookup: Lookup | None = None
-    runs: Runs | None = None
+    source_runs: Runs | None = None
     registration: Registration | None = None
     reprocess: Reprocess | None = None
     rebuild: Rebuild | None = None
@@ -190,6 +190,7 @@ class HubServices:
     apply: Apply | None = None
     stop: Callable[[], None] | None = None
     wake_deliveries: Callable[[], None] = _nothing
+    wake_sources: Callable[[], None] = _nothing
     feeds: Mapping[str, Feed] = field(default_factory=dict)
     masked_config: Callable[[], Mapping[str, Any]] = dict
     log_differences: Callable[[], Sequence[str]] = tuple

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import get_args
 
-from hub.store.tables import SinkRow
+from hub.store.tables import SinkRow, SourceRow
 from hub.telemetry import PROJECTIONS
 from hub.web.fact_counts import SourceFacts
 from hub.web.hub_objects import (
@@ -13,6 +13,7 @@ from hub.web.hub_objects import (
     ProjectionStatus,
     SinkState,
     SinkStatus,
+    SourceState,
     SourceStatus,
     StatusObject,
     StoreStatus,
@@ -55,10 +56,9 @@ def source_status(services: HubServices, seen: Situation, name: str) -> SourceSt
     settings = services.settings.sources[name]
     row, poll = seen.door.sources.get(name), seen.door.polls.get(name)
     facts = seen.house.facts.get(name, SourceFacts())
-    state = "paused" if row is not None and row.state == "paused" else "running"
     return SourceStatus(
         type=settings.type,
-        state=state if settings.enabled else "disabled",
+        state=_source_state(row) if settings.enabled else "disabled",
         last_webhook_at=row.last_webhook_at if row else None,
         last_poll_at=poll.polled_at if poll else None,
         last_poll_ok=poll.error is None if poll and poll.polled_at else None,
@@ -116,6 +116,11 @@ def _log(services: HubServices, seen: Situation) -> LogStatus:
         durable=services.durable,
         diverged_at=seen.door.installation.diverged_at if seen.door.installation else None,
     )
+
+
+def _source_state(row: SourceRow | None) -> SourceState:
+    state = row.state if row is not None else "running"
+    return next((known for known in get_args(SourceState) if known == state), "running")
 
 
 def _state(row: SinkRow | None, *, held: bool) -> SinkState:

@@ -143,15 +143,15 @@ def visible_latencies(folder: Path) -> None:
 def watch(database: Path, seen: dict[str, float], count: int) -> None:
     """Look every 2 ms, as another program would, for bookings that were not there before."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        position = connection.execute("select coalesce(max(position), 0) from bookings").fetchone()[0]
+        last = connection.execute("select coalesce(max(rowid), 0) from bookings").fetchone()[0]
         while len(seen) < count:
             rows = connection.execute(
-                "select booking_id, position from bookings where position > ?", (position,)
+                "select rowid, booking_id from bookings where rowid > ?", (last,)
             ).fetchall()
             now = time.time()
-            for booking_id, at in rows:
+            for row, booking_id in rows:
                 seen.setdefault(booking_id, now)
-                position = max(position, at)
+                last = max(last, row)
             time.sleep(0.002)
 
 

@@ -88,9 +88,9 @@ def _object(services: HubServices, name: str, done: Registered, *, dry_run: bool
 
 def _runs(services: HubServices, name: str) -> Runs:
     _known(services, name)
-    if services.runs is None:
+    if services.source_runs is None:
         raise not_possible("this process asks no sources")
-    return services.runs
+    return services.source_runs
 
 
 def _registration(services: HubServices, name: str) -> Registration:

@@ -1,14 +1,16 @@
-"""Sources: how they stand, and the address of their door."""
+"""Sources: how they stand, the address of their door, pausing and resuming the calls of their API."""
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from adapters.errors import AdapterError, RefusalError, TransientError
 from hub.polling.registration import door_address
+from hub.store import sources
 from hub.web.acting import HubRoute, caller_of, services_of
-from hub.web.asking import Listed, answer, gives
+from hub.web.asking import Listed, answer, gives, read_object, refuse_rest, take_flag, take_text
 from hub.web.hub_objects import SourceObject
-from hub.web.problems import not_found
+from hub.web.problems import ProblemError, not_found
 from hub.web.seeing import look, respond_whole
 from hub.web.services import HubServices
 from hub.web.situation import Situation
@@ -31,10 +33,70 @@ async def list_sources(request: Request) -> Response:
 async def show_source(request: Request, name: str) -> Response:
     """One source; who may act sees the whole address of its door, token included."""
     services = services_of(request)
-    if name not in services.settings.sources:
-        raise not_found("source", name, next="bookinghub sources list")
+    _known(services, name)
     masked = not caller_of(request).may("operate")
     return answer(await _shown(services, await look(request), name, masked=masked))
+
+
+@router.post("/sources/{name}/pause", responses=gives(SourceObject))
+async def pause_source(request: Request, name: str) -> Response:
+    """Call the provider's API no more by ourselves; webhooks are still taken.
+
+    Stays so over restarts, until somebody resumes it. What a person asks for is still done.
+    """
+    services = services_of(request)
+    _known(services, name)
+    body = await read_object(request)
+    dry_run, reason = take_flag(body, "dry_run"), take_text(body, "reason")
+    refuse_rest(body)
+    if not dry_run:
+        by = f"paused by {caller_of(request).name}"
+        why = f"{by}: {reason}" if reason else by
+        await services.database.write(
+            lambda session: sources.set_state(session, name, state="paused", reason=why)
+        )
+    return await _answer(request, name, dry_run=dry_run)
+
+
+@router.post("/sources/{name}/resume", responses=gives(SourceObject))
+async def resume_source(request: Request, name: str) -> Response:
+    """Call the provider's API again; credentials that were refused have to be accepted first."""
+    services = services_of(request)
+    _known(services, name)
+    body = await read_object(request)
+    dry_run = take_flag(body, "dry_run")
+    refuse_rest(body)
+    if not dry_run:
+        await _prove(services, name)
+        await services.database.write(
+            lambda session: sources.set_state(session, name, state="running", reason=None)
+        )
+        services.wake_sources()
+    return await _answer(request, name, dry_run=dry_run)
+
+
+async def _prove(services: HubServices, name: str) -> None:
+    row = await services.database.read(lambda session: sources.get(session, name))
+    provider = services.providers.get(name)
+    if row is None or row.state != "auth_failed" or provider is None:
+        return
+    try:
+        await provider.account()
+    except RefusalError:
+        return  # It knows whose the key is, and refuses something else.
+    except AdapterError as error:
+        code = "provider-unreachable" if isinstance(error, TransientError) else "provider-refused"
+        raise ProblemError(code, f"{name}: {error}", next=f"bookinghub sources show {name}") from error
+
+
+def _known(services: HubServices, name: str) -> None:
+    if name not in services.settings.sources:
+        raise not_found("source", name, next="bookinghub sources list")
+
+
+async def _answer(request: Request, name: str, *, dry_run: bool) -> Response:
+    source = await _shown(services_of(request), await look(request), name, masked=True)
+    return answer(source.model_dump(mode="json") | {"dry_run": dry_run})
 
 
 async def _shown(services: HubServices, seen: Situation, name: str, *, masked: bool) -> SourceObject:

@@ -14,7 +14,7 @@ from sqlmodel import select
 
 from adapters.errors import AuthError
 from hub.ingest.intake import new_receipt_id
-from hub.store import attempts, deliveries, inbox, quarantine, sinks, tokens
+from hub.store import attempts, deliveries, inbox, quarantine, sinks, sources, tokens
 from hub.store.deliveries import DeliveryFilter
 from hub.store.tables import AttemptRow, DeliveryRow, QuarantineRow
 from tests.factories import NOON, at, attendee, history, snapshot
@@ -361,6 +361,18 @@ def test_sink_is_paused_and_resumed(hub: World) -> None:
     assert bookinghub("sinks", "pause", "crm", "--reason", "holiday").code == 0
     assert "holiday" in bookinghub("sinks", "list").out
     assert bookinghub("sinks", "resume", "crm", "--json").json["state"] == "running"
+
+
+def test_source_is_paused_and_resumed(hub: World) -> None:
+    hub.change(lambda session: sources.see(session, "meetergo", type="meetergo", now=NOW) and None)
+    would = bookinghub("sources", "pause", "meetergo", "--dry-run")
+    assert (would.code, would.err) == (0, "meetergo would be paused\n")
+    assert bookinghub("sources", "pause", "meetergo", "--reason", "a new key").code == 0
+    assert "a new key" in bookinghub("sources", "list").out
+    assert "sources resume meetergo" in bookinghub("issues", "list").out
+    ran = bookinghub("sources", "resume", "meetergo", "--json")
+    assert (ran.json["state"], ran.json["reason"]) == ("running", None)
+    assert bookinghub("sources", "resume", "other").code == 1
 
 
 def test_a_target_is_prepared(hub: World) -> None:

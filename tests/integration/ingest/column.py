@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,20 @@ from sqlmodel import Session, select
 
 from adapters.meetergo import MeetergoSource
 from adapters.meetergo.config import MeetergoConfig
+from adapters.provider import Provider
 from events.envelope import Envelope
 from hub.clock import ManualClock
+from hub.ingest.appending import Appender
+from hub.ingest.bodies import Bodies
 from hub.ingest.digests import KnownDigests
 from hub.ingest.inbox import InboxRows
+from hub.ingest.lookup import Lookup
 from hub.ingest.pipeline import Pipeline
+from hub.ingest.reading_back import ReadingBack
 from hub.ingest.reprocessing import Reprocessor
+from hub.ingest.source_states import SourceStates
+from hub.ingest.verifying import Verification
+from hub.ingest.watched import WatchedProvider
 from hub.ingest.webhooks import Door, WebhookEndpoint
 from hub.log import EventLog, InboxConsumer, InboxLog, LogConnection, Privacy
 from hub.store import dirty, installation, sources
@@ -55,13 +64,24 @@ class Column:
     known: KnownDigests
     endpoint: WebhookEndpoint
     reprocessor: Reprocessor
+    providers: Mapping[str, Provider]
+    states: SourceStates
+    verification: Verification
     answered: set[str] = field(default_factory=set)
-    _running: asyncio.Task[None] | None = None
+    _running: list[asyncio.Task[None]] = field(default_factory=list)
 
     @classmethod
     def build(
-        cls, connection: LogConnection, inbox: InboxLog, log: EventLog, privacy: Privacy, database: Database
+        cls,
+        connection: LogConnection,
+        inbox: InboxLog,
+        log: EventLog,
+        privacy: Privacy,
+        database: Database,
+        *,
+        provider: Provider | None = None,
     ) -> "Column":
+        """With a `provider` bookings are read back from it, else payloads are trusted."""
         clock = ManualClock(NOW)
         source = MeetergoSource(MeetergoConfig(), instance=SOURCE)
         by_name = {SOURCE: source}
@@ -74,8 +94,29 @@ class Column:
             privacy=privacy,
             clock=clock,
             metrics=metrics,
+            left_out=lambda: [SOURCE] if provider else [],
         )
-        rows = InboxRows(database, clock=clock, written=pipeline.written)
+        states = SourceStates(database, metrics=metrics)
+        heard = partial(states.heard, SOURCE)
+        providers: dict[str, Provider] = {SOURCE: WatchedProvider(provider, heard)} if provider else {}
+        appender = Appender(log, privacy, metrics=metrics)
+        verification = Verification(
+            ReadingBack(
+                by_name,
+                providers,
+                lookup=Lookup(providers, log=log, appender=appender, clock=clock, metrics=metrics),
+                bodies=Bodies(inbox, database),
+                database=database,
+                clock=clock,
+            ),
+            fetching=providers.keys,
+            states=states,
+            database=database,
+            clock=clock,
+        )
+        rows = InboxRows(
+            database, clock=clock, written=verification.written if provider else pipeline.written
+        )
         known = KnownDigests(database)
         return cls(
             database=database,
@@ -89,9 +130,23 @@ class Column:
             consumer=InboxConsumer(connection, inbox, rows.take),
             known=known,
             endpoint=WebhookEndpoint(
-                [Door(source, (TOKEN, "old-token"))], log=inbox, known=known, clock=clock, metrics=metrics
+                [Door(source, (TOKEN, "old-token"), trusting=provider is None)],
+                log=inbox,
+                known=known,
+                clock=clock,
+                metrics=metrics,
             ),
-            reprocessor=Reprocessor(by_name, database=database, inbox=inbox, clock=clock, wake=pipeline.wake),
+            reprocessor=Reprocessor(
+                by_name,
+                database=database,
+                inbox=inbox,
+                clock=clock,
+                wake=verification.wake if provider else pipeline.wake,
+                trusts=lambda _: provider is None,
+            ),
+            providers=providers,
+            states=states,
+            verification=verification,
         )
 
     async def start(self) -> None:
@@ -102,16 +157,19 @@ class Column:
         self.work()
 
     def work(self) -> None:
-        """Start the pipeline alone."""
-        self._running = asyncio.create_task(self.pipeline.run())
+        """Start working marks alone."""
+        self._running = [
+            asyncio.create_task(self.pipeline.run()),
+            asyncio.create_task(self.verification.run()),
+        ]
 
     async def rest(self) -> None:
-        """Stop the pipeline alone."""
-        if self._running is not None:
-            self._running.cancel()
+        """Stop working marks alone."""
+        for task in self._running:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._running
-            self._running = None
+                await task
+        self._running = []
 
     async def stop(self) -> None:
         await self.consumer.stop()

@@ -113,7 +113,7 @@ async def test_a_receipt_that_comes_again_changes_nothing(
     rows: InboxRows, database: Database, written: Written
 ) -> None:
     await rows.take(receipt())
-    await database.write(lambda session: dirty.clear(session, SOURCE, "b1", receipt_ids=["r_1"]))
+    await database.write(lambda session: dirty.clear(session, [(SOURCE, "b1", "r_1")]))
     await asyncio.gather(
         rows.take(receipt()), rows.take(receipt()), rows.take(receipt(2)), rows.take(receipt(2))
     )

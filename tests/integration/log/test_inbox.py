@@ -320,3 +320,24 @@ async def test_receipts_expire_and_may_be_deleted(inbox_log: InboxLog, connectio
     await connection.api(f"STREAM.MSG.DELETE.{inbox_log.stream}", {"seq": first})
     assert await inbox_log.get(first) is None
     assert [one.sequence for one in await inbox_log.read(0, 10)] == [second]
+
+
+async def test_zero_waiting_means_that_everything_stored_before_was_handled(
+    inbox_log: InboxLog, connection: LogConnection
+) -> None:
+    """The server's own count of what is pending comes late by a moment."""
+    handled = Handled()
+    consumer = InboxConsumer(connection, inbox_log, handled)
+    await consumer.start()
+    for number in range(300):
+        await inbox_log.store(receipt(number))
+        if await inbox_log.waiting() == 0:
+            assert f"r_{number}" in handled.ids
+    await consumer.stop()
+
+
+async def test_without_its_consumer_everything_waits(inbox_log: InboxLog, connection: LogConnection) -> None:
+    await inbox_log.ensure_consumer()
+    await asyncio.gather(*(inbox_log.store(receipt(number)) for number in range(50)))
+    await connection.api(f"CONSUMER.DELETE.{inbox_log.stream}.{inbox_log.consumer}")
+    assert await inbox_log.waiting() == 50

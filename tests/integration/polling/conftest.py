@@ -8,7 +8,7 @@ import pytest
 from hub.log import EventLog, Privacy
 from hub.store.database import Database
 from hub.store.migrate import migrate
-from tests.integration.polling.provider import FakeProvider
+from tests.integration.polling.provider import ListProvider
 from tests.integration.polling.world import World, settings_of
 
 
@@ -21,13 +21,13 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def provider() -> FakeProvider:
-    return FakeProvider()
+def provider() -> ListProvider:
+    return ListProvider()
 
 
 @pytest.fixture
 async def world(
-    tmp_path: Path, event_log: EventLog, privacy: Privacy, database: Database, provider: FakeProvider
+    tmp_path: Path, event_log: EventLog, privacy: Privacy, database: Database, provider: ListProvider
 ) -> AsyncIterator[World]:
     """A running world; nothing is asked before the test says so."""
     built = World.build(event_log, privacy, database, provider, settings_of(tmp_path))

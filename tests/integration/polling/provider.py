@@ -1,26 +1,12 @@
 """A provider whose lists can go wrong in every way, and the bookings it holds."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
 
 from adapters.api import Reading
 from adapters.errors import AdapterError
-from adapters.provider import (
-    Account,
-    Availability,
-    Booked,
-    FreeTimes,
-    Listed,
-    NewBooking,
-    Priority,
-    Provider,
-    Scope,
-    Subscription,
-    Window,
-)
+from adapters.provider import Listed, Priority, Subscription, Window
 from events import BookingSnapshot
+from tests.fake_provider import FakeProvider, reading_of
 
 PAGE = 3
 WHOLE, EMPTY, EMPTY_AND_SURE, HALF, REPEATED = "whole", "empty", "empty and sure", "half", "repeated"
@@ -35,7 +21,6 @@ class Pages(Listed):
         self._pages = pages
         self._complete = complete
         self._fails = fails
-        self.between: Callable[[], Any] | None = None
 
     async def __aiter__(self) -> AsyncIterator[Sequence[Reading]]:
         for page in self._pages:
@@ -48,31 +33,36 @@ class Pages(Listed):
         return self._complete
 
 
-@dataclass
-class FakeProvider(Provider):
-    """`hosts` makes it one that shows a list for each; `next_lists` says how the next lists behave."""
+class ListProvider(FakeProvider):
+    """`next_lists` says how the next lists behave, `refused_hosts` whose list cannot be read."""
 
-    hosts: bool = False
-    bookings: dict[str, BookingSnapshot] = field(default_factory=dict)
-    next_lists: list[str | AdapterError] = field(default_factory=list)
-    refused_hosts: dict[str, AdapterError] = field(default_factory=dict)
-    windows: list[tuple[Window, Priority]] = field(default_factory=list)
-    fetched: list[str] = field(default_factory=list)
-    endpoints: list[Subscription] = field(default_factory=list)
-    fails: AdapterError | None = None
-    page_size: int = PAGE
+    def __init__(self) -> None:
+        super().__init__()
+        self.next_lists: list[str | AdapterError] = []
+        self.refused_hosts: dict[str, AdapterError] = {}
+        self.of_each_host = False
+        self.windows: list[tuple[Window, Priority]] = []
+        self.endpoints: list[Subscription] = []
+
+    @property
+    def asked_for(self) -> list[str]:
+        """The ids that were fetched."""
+        return [provider_id for provider_id, _ in self.fetched]
 
     def show(self, *snapshots: BookingSnapshot) -> None:
         """From now on these bookings are like this, read by the API."""
         for snapshot in snapshots:
-            self.bookings[snapshot.provider_id] = snapshot.model_copy(update={"origin": "api"})
+            self.shows[snapshot.provider_id] = snapshot.model_copy(update={"origin": "api"})
+
+    def lists_of(self, known_hosts: Sequence[str]) -> Sequence[str | None]:
+        return tuple(known_hosts) if self.of_each_host else (None,)
 
     def listed(self, window: Window, *, priority: Priority = Priority.POLL) -> Listed:
         self.windows.append((window, priority))
         if window.host in self.refused_hosts:
             return Pages([], complete=False, fails=self.refused_hosts[window.host])
         how = self.next_lists.pop(0) if self.next_lists else WHOLE
-        pages = list(self._pages(window))
+        pages = self._pages(window)
         if isinstance(how, AdapterError):
             return Pages(pages[:1], complete=False, fails=how)
         return {
@@ -83,72 +73,29 @@ class FakeProvider(Provider):
             REPEATED: Pages(pages[:1], complete=False),
         }[how]
 
-    def _pages(self, window: Window) -> Iterator[list[Reading]]:
-        shown = [reading(one) for one in self.bookings.values() if _is_in(one, window)]
-        for begin in range(0, max(len(shown), 1), self.page_size):
-            yield shown[begin : begin + self.page_size]
-
-    async def fetch(
-        self, provider_id: str, *, host: str | None, priority: Priority = Priority.VERIFICATION
-    ) -> Reading | None:
-        self.fetched.append(provider_id)
-        if self.fails is not None:
-            raise self.fails
-        found = self.bookings.get(provider_id)
-        return None if found is None else reading(found)
-
-    def lists_of(self, known_hosts: Sequence[str]) -> Sequence[str | None]:
-        return tuple(known_hosts) if self.hosts else (None,)
-
-    async def account(self) -> Account:
-        return Account("h1")
+    def _pages(self, window: Window) -> list[list[Reading]]:
+        shown = [
+            reading_of(one)
+            for one in self.shows.values()
+            if isinstance(one, BookingSnapshot) and _is_in(one, window)
+        ]
+        return [shown[begin : begin + PAGE] for begin in range(0, max(len(shown), 1), PAGE)]
 
     async def subscriptions(self) -> tuple[Subscription, ...]:
-        if self.fails is not None:
-            raise self.fails
+        await super().subscriptions()
         return tuple(self.endpoints)
 
     async def subscribe(self, endpoint: str, *, description: str) -> Subscription:
         known = next((one for one in self.endpoints if one.endpoint == endpoint), None)
         if known is None:
-            known = Subscription(f"s{len(self.endpoints)}", endpoint, ("booking_created",), description)
+            known = Subscription(f"s{len(self.told)}", endpoint, ("booking_created",), description)
             self.endpoints.append(known)
+        await super().subscribe(endpoint, description=description)
         return known
 
     async def unsubscribe(self, subscription_id: str) -> None:
+        await super().unsubscribe(subscription_id)
         self.endpoints = [one for one in self.endpoints if one.id != subscription_id]
-
-    async def availability(self, asked: FreeTimes, *, host: str | None) -> Availability:
-        raise NotImplementedError
-
-    async def book(self, booking: NewBooking, *, host: str | None) -> Booked:
-        raise NotImplementedError
-
-    async def reschedule(
-        self, provider_id: str, start: datetime, *, host: str | None, ignore_availability: bool = False
-    ) -> None:
-        raise NotImplementedError
-
-    async def cancel(
-        self, provider_id: str, *, host: str | None, reason: str | None, scope: Scope | None = None
-    ) -> None:
-        raise NotImplementedError
-
-    async def mark_no_show(self, attendee_id: str, *, host: str | None) -> None:
-        raise NotImplementedError
-
-    async def note(self, provider_id: str, text: str, *, host: str | None) -> None:
-        raise NotImplementedError
-
-    async def add_guest(self, provider_id: str, *, host: str | None, attendee_id: str, email: str) -> None:
-        raise NotImplementedError
-
-    async def remove_guest(self, provider_id: str, *, host: str | None, attendee_id: str, email: str) -> None:
-        raise NotImplementedError
-
-
-def reading(snapshot: BookingSnapshot) -> Reading:
-    return Reading("booking", "appointment", snapshot, provider_id=snapshot.provider_id)
 
 
 def _is_in(snapshot: BookingSnapshot, window: Window) -> bool:

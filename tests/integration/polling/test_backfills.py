@@ -13,7 +13,7 @@ from events.state import Cancel, Host
 from hub.polling.backfill import Filled
 from hub.polling.poll import NOBODY
 from hub.store import operations, polls
-from tests.integration.polling.provider import HALF, FakeProvider
+from tests.integration.polling.provider import HALF, ListProvider
 from tests.integration.polling.test_polls import booking
 from tests.integration.polling.world import NOW, SOURCE, World, settings_of
 from tests.waiting import until
@@ -25,19 +25,19 @@ async def ignore(_: Filled) -> None:
     """Nobody watches."""
 
 
-def months_asked(provider: FakeProvider) -> list[str]:
+def months_asked(provider: ListProvider) -> list[str]:
     """The windows by start in the order they were asked for."""
     asked = [window for window, _ in provider.windows if window.by == "start"]
     return [f"{window.begin:%m-%d}/{window.end:%m-%d}" for window in asked]
 
 
-def a_booking_in_every_month(provider: FakeProvider) -> None:
+def a_booking_in_every_month(provider: ListProvider) -> None:
     for number, month in enumerate((7, 8, 9, 10, 11, 12)):
         at = datetime(2026, month, 15, 10, tzinfo=UTC)
         provider.show(booking(f"b{number}", start=at, end=at + timedelta(minutes=45)))
 
 
-async def test_months_are_read_in_their_order(world: World, provider: FakeProvider) -> None:
+async def test_months_are_read_in_their_order(world: World, provider: ListProvider) -> None:
     a_booking_in_every_month(provider)
     assert await world.backfiller().plan_first(SOURCE, begin=BEGIN, end=END)
     filled = await world.backfiller().run(SOURCE, ignore)
@@ -56,7 +56,7 @@ async def test_months_are_read_in_their_order(world: World, provider: FakeProvid
     assert world.lists()[0].history_done_at == NOW
 
 
-async def test_nothing_acts_on_history(world: World, provider: FakeProvider) -> None:
+async def test_nothing_acts_on_history(world: World, provider: ListProvider) -> None:
     for number in range(50):
         at = NOW - timedelta(days=number)
         cancelled = booking(f"b{number}", start=at, cancelled=True, cancel=Cancel(at=NOW))
@@ -69,7 +69,7 @@ async def test_nothing_acts_on_history(world: World, provider: FakeProvider) -> 
 
 
 async def test_a_backfill_that_was_cut_off_goes_on_with_its_month(
-    world: World, provider: FakeProvider
+    world: World, provider: ListProvider
 ) -> None:
     a_booking_in_every_month(provider)
     await world.backfiller().plan_first(SOURCE, begin=BEGIN, end=END)
@@ -94,7 +94,7 @@ async def test_a_backfill_that_was_cut_off_goes_on_with_its_month(
 
 
 async def test_a_failing_provider_leaves_the_month_to_the_next_run(
-    world: World, provider: FakeProvider
+    world: World, provider: ListProvider
 ) -> None:
     a_booking_in_every_month(provider)
     await world.backfiller().plan_first(SOURCE, begin=BEGIN, end=END)
@@ -107,7 +107,7 @@ async def test_a_failing_provider_leaves_the_month_to_the_next_run(
     assert await world.types("b1") == ["BookingCreated"]
 
 
-async def test_a_month_that_is_never_whole_is_named_and_left(world: World, provider: FakeProvider) -> None:
+async def test_a_month_that_is_never_whole_is_named_and_left(world: World, provider: ListProvider) -> None:
     a_booking_in_every_month(provider)
     await world.backfiller().plan_first(SOURCE, begin=BEGIN, end=END)
     provider.next_lists = [HALF, "whole", HALF, HALF, HALF]
@@ -119,8 +119,8 @@ async def test_a_month_that_is_never_whole_is_named_and_left(world: World, provi
     assert months_asked(provider)[:6] == ["07-23/08-01"] * 2 + ["08-01/09-01"] * 3 + ["09-01/10-01"]
 
 
-async def test_a_list_that_is_refused_does_not_keep_the_others(world: World, provider: FakeProvider) -> None:
-    provider.hosts = True
+async def test_a_list_that_is_refused_does_not_keep_the_others(world: World, provider: ListProvider) -> None:
+    provider.of_each_host = True
     first, second = Host(id="h1"), Host(id="h2")
     await world.settle(booking(hosts=(first,)), booking("b2", hosts=(second,)))
     provider.refused_hosts = {"h1": RefusalError("no such user")}
@@ -130,7 +130,7 @@ async def test_a_list_that_is_refused_does_not_keep_the_others(world: World, pro
     assert [(row.host, row.history_done_at is None) for row in world.lists()] == [("h1", True), ("h2", False)]
 
 
-async def test_polls_wait_for_the_history_of_a_list(world: World, provider: FakeProvider) -> None:
+async def test_polls_wait_for_the_history_of_a_list(world: World, provider: ListProvider) -> None:
     provider.show(booking())
     await world.backfiller().plan_first(SOURCE, begin=BEGIN, end=END)
     polled = await world.poll(history_first=True)
@@ -143,7 +143,7 @@ async def test_polls_wait_for_the_history_of_a_list(world: World, provider: Fake
     assert world.last_poll() is not None
 
 
-async def test_a_backfill_on_demand_reads_other_months(world: World, provider: FakeProvider) -> None:
+async def test_a_backfill_on_demand_reads_other_months(world: World, provider: ListProvider) -> None:
     await world.watched_before()
     at = datetime(2025, 3, 3, 10, tzinfo=UTC)
     provider.show(booking(start=at, created_at=at, version=at))
@@ -160,8 +160,8 @@ async def test_a_backfill_on_demand_reads_other_months(world: World, provider: F
     assert fact.provenance == "backfill"
 
 
-async def test_a_backfill_of_nobodys_list_fails(world: World, provider: FakeProvider) -> None:
-    provider.hosts = True
+async def test_a_backfill_of_nobodys_list_fails(world: World, provider: ListProvider) -> None:
+    provider.of_each_host = True
     await world.sourcing.runs.begin_backfill(SOURCE)
     await until(lambda: world.operations()[0].state == "failed")
     assert world.operations()[0].detail["error"] == NOBODY
@@ -179,7 +179,7 @@ async def test_a_list_whose_facts_may_be_lost_is_read_again(world: World) -> Non
 
 
 async def test_progress_survives_another_configuration(
-    world: World, provider: FakeProvider, tmp_path: Path
+    world: World, provider: ListProvider, tmp_path: Path
 ) -> None:
     a_booking_in_every_month(provider)
     assert await world.backfiller().plan_first(SOURCE, begin=BEGIN, end=END)

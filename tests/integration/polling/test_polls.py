@@ -10,14 +10,14 @@ from adapters.provider import Listed, Priority, Window
 from events import BookingSnapshot
 from events.state import Cancel, Host
 from tests.factories import attendee, snapshot
+from tests.fake_provider import reading_of
 from tests.integration.polling.provider import (
     EMPTY,
     EMPTY_AND_SURE,
     HALF,
     REPEATED,
-    FakeProvider,
+    ListProvider,
     Pages,
-    reading,
 )
 from tests.integration.polling.world import NOW, SOURCE, World
 
@@ -35,7 +35,7 @@ def changed(provider_id: str = "b1", **overrides: Any) -> BookingSnapshot:
     return booking(provider_id, **({"version": LATER} | overrides))
 
 
-async def test_a_change_whose_webhook_was_lost_is_found(world: World, provider: FakeProvider) -> None:
+async def test_a_change_whose_webhook_was_lost_is_found(world: World, provider: ListProvider) -> None:
     await world.watched_before()
     await world.settle(booking())
     provider.show(changed(cancelled=True, cancel=Cancel(at=LATER)))
@@ -53,7 +53,7 @@ async def test_a_change_whose_webhook_was_lost_is_found(world: World, provider: 
     ids=["empty page", "empty list", "half a page", "repeated page", "500 on the way", "refused"],
 )
 async def test_a_list_gone_wrong_changes_nothing(
-    world: World, provider: FakeProvider, how: str | AdapterError
+    world: World, provider: ListProvider, how: str | AdapterError
 ) -> None:
     await world.watched_before()
     known = [booking(f"b{number}") for number in range(7)]
@@ -71,16 +71,16 @@ async def test_a_list_gone_wrong_changes_nothing(
     last = world.last_poll()
     assert last is not None
     if how == EMPTY_AND_SURE:
-        assert sorted(provider.fetched) == [one.provider_id for one in known]
+        assert sorted(provider.asked_for) == [one.provider_id for one in known]
         assert world.absent() == dict.fromkeys((one.provider_id for one in known), False)
     else:
-        assert provider.fetched == []
+        assert provider.asked_for == []
         assert last.error
         assert last.failing_since == NOW
         assert last.succeeded_at is None
 
 
-async def test_what_came_before_a_failure_is_kept(world: World, provider: FakeProvider) -> None:
+async def test_what_came_before_a_failure_is_kept(world: World, provider: ListProvider) -> None:
     await world.watched_before()
     provider.show(*(booking(f"b{number}") for number in range(7)))
     provider.next_lists = [TransientError("500")]
@@ -92,7 +92,7 @@ async def test_what_came_before_a_failure_is_kept(world: World, provider: FakePr
 
 
 async def test_a_booking_the_provider_has_no_more_is_missing_and_not_cancelled(
-    world: World, provider: FakeProvider
+    world: World, provider: ListProvider
 ) -> None:
     await world.watched_before()
     await world.settle(booking(), booking("b2"))
@@ -103,17 +103,17 @@ async def test_a_booking_the_provider_has_no_more_is_missing_and_not_cancelled(
     assert await world.types("b1") == ["BookingCreated"]
     assert world.booking("b1").status == "active"
     await world.poll()
-    assert provider.fetched == ["b1"], "it is not asked for again at once"
+    assert provider.asked_for == ["b1"], "it is not asked for again at once"
     world.clock.advance(timedelta(hours=2))
     await world.poll()
-    assert provider.fetched == ["b1", "b1"]
+    assert provider.asked_for == ["b1", "b1"]
     provider.show(booking())
     await world.poll()
     assert world.absent() == {}
 
 
 async def test_a_booking_that_left_the_window_is_found_by_its_id(
-    world: World, provider: FakeProvider
+    world: World, provider: ListProvider
 ) -> None:
     await world.watched_before()
     await world.settle(booking())
@@ -122,20 +122,20 @@ async def test_a_booking_that_left_the_window_is_found_by_its_id(
     await world.poll()
     fact = (await world.facts("b1"))[-1]
     assert (fact.type, fact.provenance) == ("BookingRescheduled", "poll")
-    assert provider.fetched == ["b1"]
+    assert provider.asked_for == ["b1"]
 
 
-async def test_what_is_not_shown_costs_a_few_requests_only(world: World, provider: FakeProvider) -> None:
+async def test_what_is_not_shown_costs_a_few_requests_only(world: World, provider: ListProvider) -> None:
     await world.watched_before()
     await world.settle(*(booking(f"b{number:02}") for number in range(30)))
     await world.poll()
-    assert len(provider.fetched) == 20
+    assert len(provider.asked_for) == 20
     await world.poll()
-    assert sorted(provider.fetched) == [f"b{number:02}" for number in range(30)]
+    assert sorted(provider.asked_for) == [f"b{number:02}" for number in range(30)]
 
 
 async def test_a_page_from_before_our_own_mark_does_not_take_it_back(
-    world: World, provider: FakeProvider
+    world: World, provider: ListProvider
 ) -> None:
     """`updatedAt` does not tell of a no-show, so only the order of reading can."""
     await world.watched_before()
@@ -148,7 +148,7 @@ async def test_a_page_from_before_our_own_mark_does_not_take_it_back(
         """Its page was made before the mark, and arrives after it."""
 
         async def __aiter__(self):  # type: ignore[no-untyped-def]
-            page = [reading(provider.bookings["b1"])]
+            page = [reading_of(here.model_copy(update={"origin": "api"}))]
             provider.show(missed)
             await world.lookup.look(SOURCE, "b1", provenance="command", causation_id="c_1")
             yield page
@@ -165,7 +165,7 @@ async def test_a_page_from_before_our_own_mark_does_not_take_it_back(
 
 
 async def test_what_was_booked_for_a_time_beyond_the_window_is_found(
-    world: World, provider: FakeProvider
+    world: World, provider: ListProvider
 ) -> None:
     await world.watched_before()
     far = NOW + timedelta(days=300)
@@ -176,7 +176,7 @@ async def test_what_was_booked_for_a_time_beyond_the_window_is_found(
 
 
 async def test_after_a_time_without_polls_the_window_reaches_back(
-    world: World, provider: FakeProvider
+    world: World, provider: ListProvider
 ) -> None:
     await world.watched_before()
     while_away = NOW + timedelta(days=1)
@@ -191,7 +191,7 @@ async def test_after_a_time_without_polls_the_window_reaches_back(
     assert provider.windows[-2][0].begin == world.clock.now() - timedelta(days=7)
 
 
-async def test_the_first_look_at_a_list_is_history(world: World, provider: FakeProvider) -> None:
+async def test_the_first_look_at_a_list_is_history(world: World, provider: ListProvider) -> None:
     provider.show(booking())
     await world.poll()
     (fact,) = await world.facts("b1")
@@ -202,8 +202,8 @@ async def test_the_first_look_at_a_list_is_history(world: World, provider: FakeP
     assert fact.provenance == "poll"
 
 
-async def test_one_list_that_is_refused_keeps_nobody_elses(world: World, provider: FakeProvider) -> None:
-    provider.hosts = True
+async def test_one_list_that_is_refused_keeps_nobody_elses(world: World, provider: ListProvider) -> None:
+    provider.of_each_host = True
     gone, here = Host(id="h1"), Host(id="h2")
     await world.settle(booking(hosts=(gone,)), booking("b2", hosts=(here,)), booking("b3", hosts=(here,)))
     provider.refused_hosts = {"h1": RefusalError("no such user", code="forbidden")}
@@ -211,13 +211,13 @@ async def test_one_list_that_is_refused_keeps_nobody_elses(world: World, provide
     polled = await world.poll()
     assert await world.types("b2") == ["BookingCreated", "BookingDetailsChanged"]
     assert polled.problems == ["the list of h1: no such user"]
-    assert provider.fetched == ["b3"], "only what the list that was read should have shown"
+    assert provider.asked_for == ["b3"], "only what the list that was read should have shown"
     assert world.absent() == {"b3": True}
     assert {row.host: row.polled_at for row in world.lists()} == {"h1": None, "h2": NOW}
 
 
-async def test_without_a_known_host_there_is_no_list_to_read(world: World, provider: FakeProvider) -> None:
-    provider.hosts = True
+async def test_without_a_known_host_there_is_no_list_to_read(world: World, provider: ListProvider) -> None:
+    provider.of_each_host = True
     polled = await world.poll()
     assert polled.lists == 0
     last = world.last_poll()
@@ -225,7 +225,7 @@ async def test_without_a_known_host_there_is_no_list_to_read(world: World, provi
     assert "no host is known" in (last.error or "")
 
 
-async def test_a_row_nobody_can_store_delays_no_other(world: World, provider: FakeProvider) -> None:
+async def test_a_row_nobody_can_store_delays_no_other(world: World, provider: ListProvider) -> None:
     await world.watched_before()
     provider.show(booking("x" * 4000), booking("b2"))
     polled = await world.poll()
@@ -236,7 +236,7 @@ async def test_a_row_nobody_can_store_delays_no_other(world: World, provider: Fa
     assert last.error is None
 
 
-async def test_polls_use_their_own_share_of_the_budget(world: World, provider: FakeProvider) -> None:
+async def test_polls_use_their_own_share_of_the_budget(world: World, provider: ListProvider) -> None:
     await world.poll()
     assert {priority for _, priority in provider.windows} == {Priority.BACKFILL}
     provider.windows.clear()

@@ -187,6 +187,11 @@ class World:
     def last_poll(self) -> PollRow | None:
         return self.database.read_now(lambda session: polls.get(session, SOURCE))
 
+    def has_polled(self) -> bool:
+        """Whether a poll went well at this moment of the clock."""
+        row = self.last_poll()
+        return row is not None and row.succeeded_at == self.clock.now()
+
     def lists(self) -> list[SourceListRow]:
         return self.database.read_now(lambda session: polls.lists_of(session, SOURCE))
 
@@ -209,7 +214,8 @@ class World:
 
 def settings_of(folder: Path, **members: str) -> Settings:
     """The configuration with more keys of the source."""
-    extra = "".join(f"    {name}: {value}\n" for name, value in members.items())
-    file = folder / "hub.yaml"
-    file.write_text(YAML + extra, encoding="utf-8")
-    return load_settings([file], {})
+    below, above = folder / "hub.yaml", folder / "more.yaml"
+    below.write_text(YAML, encoding="utf-8")
+    keys = ", ".join(f"{name}: {value}" for name, value in members.items())
+    above.write_text(f"sources: {{meetergo: {{{keys}}}}}\n", encoding="utf-8")
+    return load_settings([below, above], {})

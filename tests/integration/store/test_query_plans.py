@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import event, text
+from sqlmodel import SQLModel
 
 from hub.projections.current import current_booking, current_contact
 from hub.store import claims, deliveries, dirty, guard, inbox, ledger, recalls
@@ -32,7 +33,8 @@ SEARCHES = {
     "what the guard let pass": lambda session: guard.used(session, "calendar", now=NOW),
     "what the guard watches": lambda session: guard.under_way(session, "calendar"),
     "dirty bookings": lambda session: dirty.due(session, now=NOW, limit=10),
-    "marks of a booking": lambda session: dirty.receipts_of(session, "meetergo", "b"),
+    "marks of a booking": lambda session: dirty.receipts_of(session, [("meetergo", "b")], limit=5),
+    "marks that were worked": lambda session: dirty.clear(session, [("meetergo", "b", "r")]),
     "known digests": lambda session: inbox.known_digests(session, ["x"], now=NOW),
     "units at a time": lambda session: ledger.within(session, "rooms", since=NOW, until=NOW + MINUTE),
     "who waits for units": lambda session: ledger.conflicts(session, now=NOW),
@@ -60,7 +62,9 @@ def test_no_search_reads_a_whole_table(sqlite_file: Path, search):
     assert statements
     # A scan along an index in the wanted order ends at the limit; of checkpoints there are one or two.
     scans = [plan for plan in plans if plan.startswith("SCAN") and "USING INDEX" not in plan]
-    assert [plan for plan in scans if plan != "SCAN checkpoints"] == []
+    # Under an alias a table is called deliveries_1; what else is scanned is the outcome of a search.
+    scanned = {plan.split()[1].rstrip("_0123456789") for plan in scans} & set(SQLModel.metadata.tables)
+    assert scanned <= {"checkpoints"}
     assert [plan for plan in plans if "deliveries" in plan and "(sink=?)" in plan] == []
     assert [plan for plan in plans if plan.endswith("(generation=?)")] == []
 

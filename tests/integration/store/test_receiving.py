@@ -1,9 +1,11 @@
 """What comes in: receipts, quarantine, dirty marks, unconfirmed hints."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
+from hub.ingest.verdicts import MANY, due_of
 from hub.store import dirty, inbox, quarantine, unconfirmed
 from hub.store.dirty import DirtyCounts
 from hub.store.inbox import InboxFilter
@@ -18,9 +20,13 @@ def due(database, now=NOW, limit=10):
     return database.read_now(lambda session: dirty.due(session, now=now, limit=limit))
 
 
+def marks_of(database, provider_id, limit=10):
+    key = ("meetergo", provider_id)
+    return database.read_now(lambda session: dirty.receipts_of(session, [key], limit=limit))[key]
+
+
 def receipt_ids(database, provider_id):
-    found = database.read_now(lambda session: dirty.receipts_of(session, "meetergo", provider_id))
-    return [row.receipt_id for row in found]
+    return [row.receipt_id for row in marks_of(database, provider_id)]
 
 
 def store(database, *receipts):
@@ -51,6 +57,43 @@ def test_longest_due_booking_comes_first_and_each_once(database):
     assert database.read_now(dirty.next_due) == NOW - MINUTE
 
 
+def test_due_bookings_of_some_sources_only(database):
+    mark_dirty(database, mark("b", "r1"), mark("b", "r2", source="counter"), mark("c", "r3", source="shop"))
+
+    def due_of(**sources):
+        return database.read_now(lambda session: dirty.due(session, now=NOW, limit=10, **sources))
+
+    assert due_of(only=["counter", "none"]) == [("counter", "b")]
+    assert due_of(only=[]) == []
+    assert due_of(without=["counter", "shop"]) == [("meetergo", "b")]
+    assert len(due_of(without=[])) == len(due_of()) == 3
+
+
+def test_a_look_that_learnt_nothing_is_no_attempt(database):
+    mark_dirty(database, mark("b", "r1", attempts=2))
+    database.write_now(
+        lambda session: dirty.postpone(
+            session, "meetergo", "b", receipt_ids=["r1"], due_at=NOW + MINUTE, error="503", counted=False
+        )
+    )
+    (row,) = marks_of(database, "b")
+    assert (row.attempts, row.last_error, row.due_at) == (2, "503", NOW + MINUTE)
+
+
+def test_many_due_bookings_are_taken_together_and_few_as_there_are_places(database):
+    def taken(**options):
+        options = {"now": NOW, "working": (), "places": 3, "together": 50} | options
+        found = database.read_now(lambda session: due_of(session, "meetergo", **options))
+        return [booking for _, booking in found]
+
+    names = [f"b{number:02d}" for number in range(MANY + 1)]
+    mark_dirty(database, *(mark(name, "r1") for name in names), mark("b00", "r2", source="counter"))
+    assert taken() == names
+    assert taken(together=0) == names[:3]
+    assert taken(working=[("meetergo", "b00")]) == names[1:4]
+    assert taken(working=[("meetergo", "b00")], places=0) == []
+
+
 def test_nothing_is_due_in_an_empty_store(database):
     assert due(database) == []
     assert database.read_now(dirty.next_due) is None
@@ -64,14 +107,24 @@ def test_booking_shows_all_its_marks_in_the_order_they_were_made(database):
         mark("b", "r1", sequence=9),
     )
     assert receipt_ids(database, "b") == ["r2", "r1", "r3"]
-    first = database.read_now(lambda session: dirty.receipts_of(session, "meetergo", "b", limit=2))
-    assert [row.receipt_id for row in first] == ["r2", "r1"]
+    assert [row.receipt_id for row in marks_of(database, "b", limit=2)] == ["r2", "r1"]
+
+
+def test_marks_of_several_bookings_are_cut_for_each(database):
+    mark_dirty(database, *(mark(booking, f"r{n}", sequence=n) for booking in "bcd" for n in (3, 1, 2)))
+    keys = [("meetergo", "d"), ("meetergo", "b"), ("meetergo", "none")]
+    found = database.read_now(lambda session: dirty.receipts_of(session, keys, limit=2))
+    assert {key: [row.receipt_id for row in rows] for key, rows in found.items()} == {
+        ("meetergo", "d"): ["r1", "r2"],
+        ("meetergo", "b"): ["r1", "r2"],
+        ("meetergo", "none"): [],
+    }
+    assert database.read_now(lambda session: dirty.receipts_of(session, [], limit=2)) == {}
 
 
 def test_only_the_named_marks_are_cleared(database):
     mark_dirty(database, mark("b", "r1"), mark("b", "made meanwhile"), mark("c", "r1"))
-    cleared = database.write_now(lambda session: dirty.clear(session, "meetergo", "b", receipt_ids=["r1"]))
-    assert cleared == 1
+    database.write_now(lambda session: dirty.clear(session, [("meetergo", "b", "r1")]))
     assert receipt_ids(database, "b") == ["made meanwhile"]
     assert receipt_ids(database, "c") == ["r1"]
 
@@ -84,7 +137,7 @@ def test_postponed_booking_waits_until_then_or_until_it_is_woken(database):
         )
     )
     assert due(database) == []
-    rows = database.read_now(lambda session: dirty.receipts_of(session, "meetergo", "b"))
+    rows = marks_of(database, "b")
     assert [(row.attempts, row.last_error) for row in rows] == [(1, "503"), (1, "503")]
     assert database.write_now(lambda session: dirty.wake(session, "meetergo", "b", now=NOW)) == 2
     assert due(database) == [("meetergo", "b")]
@@ -231,6 +284,9 @@ def test_hint_is_kept_with_its_first_time_until_confirmed(database):
     (hint,) = database.read_now(unconfirmed.every)
     assert (hint.receipt_id, hint.detail, hint.since) == ("r2", "still active", NOW)
     assert database.read_now(unconfirmed.count) == 1
-    assert database.write_now(lambda session: unconfirmed.clear(session, "meetergo", "b"))
-    assert not database.write_now(lambda session: unconfirmed.clear(session, "meetergo", "b"))
-    assert database.read_now(unconfirmed.count) == 0
+    for bookings in ([], [("meetergo", "c")]):
+        database.write_now(partial(unconfirmed.clear, bookings=bookings))
+        assert database.read_now(unconfirmed.count) == 1
+    for _ in range(2):
+        database.write_now(lambda session: unconfirmed.clear(session, [("meetergo", "b"), ("meetergo", "c")]))
+        assert database.read_now(unconfirmed.count) == 0

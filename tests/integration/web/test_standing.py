@@ -1,19 +1,22 @@
 """How the hub stands: status, issues, sinks, sources, projections, operations, deliveries."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlmodel
+from sqlmodel import Session
 
-from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
+from adapters.errors import AdapterError, AuthError, PermanentError, RefusalError, TransientError
 from hub.errors import LogUnavailableError
 from hub.settings import Rate
 from hub.store import installation, operations, sinks, sources, unconfirmed
 from hub.store.tables import DeliveryRow, QuarantineRow
 from hub.web.issues import KINDS
 from tests.factories import at, history, snapshot
+from tests.fake_provider import FakeProvider
 from tests.integration.web.world import KINDS as SINKS
 from tests.integration.web.world import NOW, TOKEN, World, keys, on_both_databases
 
@@ -287,10 +290,76 @@ async def test_every_code_is_known(world: World) -> None:
 
 
 async def test_paused_source_is_an_issue(world: World) -> None:
-    world.change(lambda session: sources.see(session, "meetergo", type="meetergo", now=NOW) and None)
-    world.change(lambda session: sources.set_state(session, "meetergo", state="paused", reason="401"))
+    _see_source(world, state="paused", reason="paused by admin")
     assert set(await issues(world)) == {"source_paused"}
     assert (await status(world))["sources"]["meetergo"]["state"] == "paused"
+
+
+async def test_refused_credentials_of_a_source_are_an_issue(world: World) -> None:
+    _see_source(world, state="auth_failed", reason="appointment: api.test answered 401")
+    found = await issues(world)
+    assert set(found) == {"source_auth_failed"}
+    assert "api.test answered 401" in found["source_auth_failed"]["meaning"]
+    assert found["source_auth_failed"]["what_to_do"] == "bookinghub sources resume meetergo"
+    shown = await status(world)
+    assert (shown["state"], shown["sources"]["meetergo"]["state"]) == ("degraded", "auth_failed")
+    assert (await world.client(None).get("/readyz")).status_code == 200
+
+
+@on_both_databases
+async def test_a_source_is_paused_with_a_reason_and_resumed(world: World) -> None:
+    _see_source(world)
+    woken: list[int] = []
+    client = world.using(wake_sources=lambda: woken.append(1)).client("operate")
+    would = await client.post("/api/v1/sources/meetergo/pause", json={"dry_run": True})
+    assert (would.json()["state"], would.json()["dry_run"]) == ("running", True)
+    paused = (await client.post("/api/v1/sources/meetergo/pause", json={"reason": "new key"})).json()
+    assert (paused["state"], paused["reason"]) == ("paused", "paused by operate-test: new key")
+    assert TOKEN not in json.dumps(paused)
+    assert (await client.get("/api/v1/sources")).json()["items"][0]["reason"] == paused["reason"]
+    assert (await client.post("/api/v1/sources/meetergo/resume", json={"dry_run": True})).json()[
+        "state"
+    ] == "paused"
+    assert woken == []
+    resumed = (await client.post("/api/v1/sources/meetergo/resume", json={})).json()
+    assert (resumed["state"], resumed["reason"], woken) == ("running", None, [1])
+
+
+async def test_a_source_with_refused_credentials_has_to_prove_them(world: World) -> None:
+    _see_source(world, state="auth_failed", reason="401")
+    provider = FakeProvider()
+    client = world.using(providers={"meetergo": provider}).client("operate")
+    for failure, status_code, code in (
+        (AuthError("user: api.test answered 401"), 502, "provider-refused"),
+        (TransientError("user: api.test answered 503"), 503, "provider-unreachable"),
+    ):
+        provider.failure = failure
+        answer = await client.post("/api/v1/sources/meetergo/resume", json={})
+        assert (answer.status_code, answer.json()["code"]) == (status_code, code)
+        assert str(failure) in answer.json()["detail"]
+    assert set(await issues(world)) == {"source_auth_failed"}
+    provider.failure = RefusalError("user: api.test answered 400", code="needs-user")
+    assert (await client.post("/api/v1/sources/meetergo/resume", json={})).json()["state"] == "running"
+    assert await issues(world) == {}
+
+
+async def test_pausing_a_source_needs_the_right_to_act(world: World) -> None:
+    _see_source(world)
+    for verb in ("pause", "resume"):
+        answer = await world.client("read").post(f"/api/v1/sources/meetergo/{verb}", json={})
+        assert answer.status_code == 403
+        unknown = await world.client("operate").post(f"/api/v1/sources/other/{verb}", json={})
+        assert unknown.status_code == 404
+        odd = await world.client("operate").post(f"/api/v1/sources/meetergo/{verb}", json={"dryrun": True})
+        assert odd.status_code == 422
+
+
+def _see_source(world: World, *, state: str = "running", reason: str | None = None) -> None:
+    def work(session: Session) -> None:
+        sources.see(session, "meetergo", type="meetergo", now=NOW)
+        sources.set_state(session, "meetergo", state=state, reason=reason)
+
+    world.change(work)
 
 
 async def test_sinks_show_how_they_stand(world: World) -> None:

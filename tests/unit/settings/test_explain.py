@@ -23,7 +23,11 @@ sinks: {wall: {config: {key: "${KEY}", labels: {a: "${file:key}", b: "${generate
     shown = effective(configuration.settings, configuration.root)
     text = json.dumps(shown)
     assert not [secret for secret in ("hush", "from-a-file", TOKEN) if secret in text]
-    assert shown["sources"]["front"]["webhook"] == {"token": "***", "previous_token": None}
+    assert shown["sources"]["front"]["webhook"] == {
+        "token": "***",
+        "previous_token": None,
+        "register": False,
+    }
     assert shown["nats"]["url"] == "nats://joe:***@h:1,nats://***@h:2"
     assert shown["store"]["url"] == "postgresql://joe:***@h/d?sslpassword=***"
     wall = shown["sinks"]["wall"]

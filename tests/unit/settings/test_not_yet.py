@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from hub.settings.not_yet import NOT_YET
-from tests.unit.settings.example_adapters import SOUND, complaints, loaded
+from tests.unit.settings.example_adapters import SOUND, complaints
 
 NAMES = {"sources": "front", "sinks": "wall"}
 
@@ -27,18 +27,6 @@ def test_a_planned_key_is_refused(tmp_path: Path, text: str, path: str) -> None:
     assert "not yet available" in found[path]
 
 
-@pytest.mark.parametrize("key", ["poll", "backfill"])
-def test_what_is_switched_off_is_accepted(tmp_path: Path, key: str) -> None:
-    loaded(tmp_path, SOUND, f"sources: {{front: {{{key}: false}}}}")
-    loaded(tmp_path, SOUND, f"sources: {{front: {{{key}: ~}}}}")
-
-
 def test_planned_keys_do_not_hide_other_problems(tmp_path: Path) -> None:
-    found = complaints(
-        tmp_path, SOUND, "sources: {front: {webhook: {register: true, tokn: x}, poll: {every: 5}}}"
-    )
-    assert set(found) == {
-        "sources.front.webhook.register",
-        "sources.front.webhook.tokn",
-        "sources.front.poll",
-    }
+    found = complaints(tmp_path, SOUND, "sources: {front: {renamed_from: door, webhook: {tokn: x}}}")
+    assert set(found) == {"sources.front.renamed_from", "sources.front.webhook.tokn"}

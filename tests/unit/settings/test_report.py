@@ -72,7 +72,7 @@ sinks:
         (5, "unknown key"),
         (6, "${ABSENT} is not set"),
         (7, "duplicate key"),
-        (8, "not yet available: silence of a "),
+        (8, "needs the credentials of the pro"),
         (12, '"5" is not a duration'),
         (13, '"revert" is not one of report, r'),
         (16, "a template has to stand in quote"),

@@ -42,6 +42,7 @@ def test_a_sound_file_is_accepted() -> None:
         "sinks: {wall: {grace: ~, retry: ~}, gong: ~}",
         "hub: ~",
         "sources: {front: {poll: false, backfill: false}}",
+        "sources: {front: {config: {key: k}, poll: {every: 1m}, key_expires: '2026-12-31'}}",
         "sinks: {wall: {config: {board: 12, labels: {a: 010, b: no}}}}",
     ],
 )
@@ -59,7 +60,8 @@ def test_what_the_hub_accepts_the_schema_accepts(tmp_path: Path, text: str) -> N
         ("sinks: {wall: {type: bord}}", "sinks.wall.type"),
         ("sinks: {wall: {type: board, config: {lines: many}}}", "sinks.wall.config.lines"),
         ("sinks: {wall: {type: board, config: {bord: x}}}", "sinks.wall.config"),
-        ("sources: {front: {poll: {every: 5m}}}", "sources.front.poll"),
+        ("sources: {front: {poll: {every: 5}}}", "sources.front.poll.every"),
+        ("sources: {front: {poll: [5m]}}", "sources.front.poll"),
         ("sources: {front: {verify: maybe}}", "sources.front.verify"),
     ],
 )
@@ -88,4 +90,4 @@ def test_the_reference_names_every_key_and_field() -> None:
     for field in fields():
         assert f"| `{field}` |" in text
     assert "`sinks.<name>.config.shown_for` | duration | `5m` | how long a text stays" in text
-    assert "- `sources.<name>.poll`: bookings come by webhook only" in text
+    assert "- `sources.<name>.renamed_from`: a source keeps its name" in text

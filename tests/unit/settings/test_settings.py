@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 
@@ -365,3 +365,83 @@ def test_fetching_without_credentials_is_a_problem(tmp_path: Path) -> None:
     assert "is not one of fetch, trust" in "".join(
         complaints(tmp_path, SOUND, "sources: {front: {verify: maybe}}").values()
     )
+
+
+ASKING = "sources: {front: {config: {key: '${KEY}'}}}"
+
+
+def test_a_source_that_can_be_asked_is_polled_unless_told_otherwise(tmp_path: Path) -> None:
+    source = loaded(tmp_path, SOUND, ASKING, KEY="s3cr3t").settings.sources["front"]
+    assert (source.poll.every, source.poll.past, source.poll.ahead) == (
+        timedelta(minutes=5),
+        timedelta(days=7),
+        timedelta(days=90),
+    )
+    assert (source.backfill.past, source.backfill.ahead) == (timedelta(days=90), timedelta(days=365))
+    assert (source.silence, source.key_expires) == (timedelta(hours=3), None)
+    assert source.webhook is not None
+    assert not source.webhook.register
+
+
+def test_polls_and_backfills_are_switched_off_by_false(tmp_path: Path) -> None:
+    off = "sources: {front: {poll: false, backfill: 'no'}}"
+    source = loaded(tmp_path, SOUND, ASKING, off, KEY="s3cr3t").settings.sources["front"]
+    assert not source.poll.every
+    assert not source.backfill.past + source.backfill.ahead
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-12-31", datetime(2026, 12, 31, tzinfo=UTC)),
+        ("2026-12-31T18:00:00+01:00", datetime(2026, 12, 31, 17, tzinfo=UTC)),
+    ],
+    ids=["a date", "a time"],
+)
+def test_a_key_ends_at_a_moment(tmp_path: Path, text: str, moment: datetime) -> None:
+    ends = f"sources: {{front: {{key_expires: {text}}}}}"
+    assert loaded(tmp_path, SOUND, ASKING, ends, KEY="k").settings.sources["front"].key_expires == moment
+
+
+@pytest.mark.parametrize("text", ["soon", "2026-12-31T18:00:00", "2026-13-01", "7d"])
+def test_a_key_that_ends_at_no_moment_is_a_problem(tmp_path: Path, text: str) -> None:
+    found = complaints(tmp_path, SOUND, ASKING, f"sources: {{front: {{key_expires: '{text}'}}}}", KEY="k")
+    assert "is no moment" in found["sources.front.key_expires"]
+
+
+def test_an_empty_window_is_a_problem(tmp_path: Path) -> None:
+    nothing = "sources: {front: {poll: {past: 0s, ahead: 0s}}}"
+    found = complaints(tmp_path, SOUND, ASKING, nothing, KEY="k")
+    assert "nothing to look at" in found["sources.front.poll"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("poll", "{every: 5m}"),
+        ("backfill", "{past: 9d}"),
+        ("silence", "3h"),
+        ("key_expires", "2026-12-31"),
+        ("webhook.register", "true"),
+    ],
+)
+def test_asking_without_credentials_is_a_problem(tmp_path: Path, key: str, value: str) -> None:
+    text = value
+    for step in reversed(key.split(".")):
+        text = f"{{{step}: {text}}}"
+    found = complaints(
+        tmp_path, SOUND, f"hub: {{public_url: 'https://h.example'}}\nsources: {{front: {text}}}"
+    )
+    assert list(found) == [f"sources.front.{key}"]
+    assert "needs the credentials" in found[f"sources.front.{key}"]
+    loaded(tmp_path, SOUND, f"sources: {{front: {{{key.split('.')[0]}: ~}}}}" if "." not in key else SOUND)
+
+
+def test_registration_needs_an_address_to_be_called_at(tmp_path: Path) -> None:
+    register = "sources: {front: {webhook: {register: true}}}"
+    found = complaints(tmp_path, SOUND, ASKING, register, KEY="k")
+    assert "needs hub.public_url" in found["sources.front.webhook.register"]
+    public = "hub: {public_url: 'https://h.example'}"
+    source = loaded(tmp_path, SOUND, ASKING, register, public, KEY="k").settings.sources["front"]
+    assert source.webhook is not None
+    assert source.webhook.register

@@ -9,6 +9,7 @@ from hub.settings import Settings, load_settings
 CONFIG = Path(__file__).parents[3] / "config"
 INVENTED = {
     "MEETERGO_WEBHOOK_TOKEN": "an-invented-token-of-some-length",
+    "MEETERGO_API_KEY": "rgo-an-invented-key",
     "BOOKINGHUB_NATS_PASSWORD": "invented",
     "BOOKINGHUB_DB_PASSWORD": "invented",
     "CALDAV_PASSWORD": "an-invented-password",

@@ -1,0 +1,120 @@
+"""The marks of sources with `verify: fetch`: which bookings are read back, and when.
+
+All marks of a booking are one fetch. Each source has places of its own, so that one that is slow, out of
+requests or paused holds up nobody else; a paused one's marks stay.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from hub.clock import Clock
+from hub.errors import StoreError
+from hub.ingest.marks import Key
+from hub.ingest.reading_back import ReadingBack
+from hub.ingest.source_states import SourceStates
+from hub.ingest.verdicts import MANY, due_of
+from hub.log.inbox_log import StoredReceipt
+from hub.store.database import Database
+from hub.store.tables import DirtyRow
+
+MOST_TOGETHER = 200
+_IDLE_SECONDS = 1.0
+_OUTAGE_SECONDS = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Verification:
+    """Reads dirty bookings back until cancelled; `fetching` names the sources that can be asked for them."""
+
+    def __init__(
+        self,
+        reading_back: ReadingBack,
+        *,
+        fetching: Callable[[], Collection[str]],
+        states: SourceStates,
+        database: Database,
+        clock: Clock,
+        at_once: int = 8,
+    ) -> None:
+        self._reading_back = reading_back
+        self._fetching = fetching
+        self._states = states
+        self._database = database
+        self._clock = clock
+        self._at_once = at_once
+        self._woken = asyncio.Event()
+        self._working: dict[Key, asyncio.Task[bool]] = {}
+        self._lists: dict[str, asyncio.Task[bool]] = {}
+
+    def written(self, receipts: Sequence[StoredReceipt]) -> None:
+        """These receipts have just marked their bookings."""
+        self._reading_back.keep(receipts)
+        self.wake()
+
+    def wake(self) -> None:
+        """Look for marks now: some may be new, or a source may be asked again."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Work whatever is or becomes due; ends only by cancellation."""
+        try:
+            while True:
+                self._woken.clear()
+                try:
+                    await self._start_due()
+                except StoreError as error:
+                    _log.error("marks_unreadable", error=str(error))
+                    await asyncio.sleep(_OUTAGE_SECONDS)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_IDLE_SECONDS):
+                        await self._woken.wait()
+        finally:
+            tasks = {*self._working.values()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _start_due(self) -> None:
+        fetching = self._fetching()
+        halted = await self._states.halted() if fetching else frozenset()
+        for source in fetching:
+            if source not in halted:
+                await self._start_of(source)
+
+    async def _start_of(self, source: str) -> None:
+        """Begin what is due of one source: many together from lists, else as many as there are places."""
+        listing = self._lists.get(source)
+        working = {key for key in self._working if key[0] == source}
+        singly = sum(self._working[key] is not listing for key in working)
+        now = self._clock.now()
+        places, together = max(self._at_once - singly, 0), MOST_TOGETHER if listing is None else 0
+        due = await self._database.read(
+            lambda session: due_of(
+                session, source, now=now, working=working, places=places, together=together
+            )
+        )
+        if len(due) > MANY:
+            many = self._reading_back.many(source, due, at_once=self._at_once)
+            self._lists[source] = self._begin(many, due)
+            return
+        for key, rows in due.items():
+            self._begin(self._reading_back.one(key, rows), {key: rows})
+
+    def _begin(
+        self, work: Coroutine[Any, Any, bool], due: Mapping[Key, Sequence[DirtyRow]]
+    ) -> "asyncio.Task[bool]":
+        task = asyncio.create_task(work, name="read back")
+        self._working.update(dict.fromkeys(due, task))
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, ended: "asyncio.Task[bool]") -> None:
+        self._working = {key: task for key, task in self._working.items() if task is not ended}
+        self._lists = {source: task for source, task in self._lists.items() if task is not ended}
+        if not ended.cancelled() and ended.result():
+            self.wake()
