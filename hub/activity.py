@@ -18,6 +18,7 @@ from events import (
     AttendeeNoShow,
     AttendeeNoShowReverted,
     BookingCreated,
+    BookingDetailsChanged,
     BookingRescheduled,
     Envelope,
 )
@@ -121,9 +122,10 @@ class Activity:
         booking = envelopes[-1].booking if envelopes else None
         if booking is None or envelopes[-1].provenance == "backfill":
             return None
-        told = "; ".join(self._fact(envelope, booking) for envelope in envelopes if _is_news(envelope))
-        if not told:
+        news = _news(envelopes)
+        if not news:
             return None
+        told = "; ".join(self._fact(envelope) for envelope in news)
         origin = _ORIGINS[envelopes[-1].provenance]
         text = f"{_name(booking)}  {origin}{told}"
         return self._later(self._happenings, booking.booking_id, _Happening(text))
@@ -177,7 +179,7 @@ class Activity:
     def opened(self, record: Record) -> str:
         return f"{record.get('sink')} is ready"
 
-    def _fact(self, envelope: Envelope, booking: Booking) -> str:
+    def _fact(self, envelope: Envelope) -> str:
         event, words = envelope.event, _WORDS.get(envelope.type, envelope.type)
         if isinstance(event, BookingRescheduled):
             before = self._time(event.previous_start) if event.previous_start else "?"
@@ -241,9 +243,10 @@ def _told(done: Sequence[_Done]) -> str:
     return f"{what} in {max(one.seconds for one in done):.2f} s{covered}"
 
 
-def _is_news(envelope: Envelope) -> bool:
-    """Not a newer version that shows nothing else."""
-    return getattr(envelope.event, "changed", None) != ("updated_at",)
+def _news(envelopes: Sequence[Envelope]) -> Sequence[Envelope]:
+    """Without a newer version that shows nothing else; other details only if nothing greater happened."""
+    told = [one for one in envelopes if getattr(one.event, "changed", None) != ("updated_at",)]
+    return [one for one in told if not isinstance(one.event, BookingDetailsChanged)] or told
 
 
 def _name(booking: Booking) -> str:

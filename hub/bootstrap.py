@@ -195,6 +195,10 @@ def _greet(settings: Settings, configuration: Configuration, url: str, roles: fr
                     f"  webhooks of {name}: POST {url}/webhooks/{name}/…   "
                     f"with its token: {command} sources show {name}"
                 )
+    if settings.simulator is not None:
+        lines.append(
+            f"  simulated: {', '.join(settings.simulator.types)}   play with it: {command} sim --help"
+        )
     lines.append(f"  what is the state: {command} status     stop: {command} stop, or Ctrl-C")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

@@ -9,9 +9,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,16 +30,17 @@ FIRST_MINUTE = {
     "a no-show counted up": r"no-show, counted up to 1",
     "and down": r"no-show undone, counted down to 0",
 }
+FASTER = {"simulator": {"every": "2s"}, "sources": {"meetergo": {"poll": {"every": "4s"}}}}
 GUESTS = ("Brandvold", "Ekdal", "Helmer", "guests.example")
 
 
 class Run:
     """The shipped hub on a terminal, with a data folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pace: Mapping[str, Any]) -> None:
         self.data = folder / "data"
         self.on_top = folder / "here.yaml"
-        self.on_top.write_text(json.dumps({"hub": {"data_dir": str(self.data)}}))
+        self.on_top.write_text(json.dumps({"hub": {"data_dir": str(self.data)}, **pace}))
         self.written = folder / "terminal.txt"
         self.process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
@@ -110,8 +112,8 @@ class Run:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    made = Run(tmp_path)
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
+    made = Run(tmp_path, request.param)
     try:
         yield made
     finally:
@@ -124,6 +126,14 @@ def missing(lines: list[str]) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param(FASTER, id="faster"),
+        pytest.param({}, id="as shipped", marks=pytest.mark.slow),
+    ],
+    indirect=True,
+)
 def test_the_first_minute_shows_it_all_and_a_kill_changes_nothing(run: Run) -> None:
     run.start()
     began = time.monotonic()

@@ -187,3 +187,17 @@ async def test_a_second_fact_lets_the_first_go(out: io.StringIO) -> None:
             shown(None, "info", {"event": "facts recorded", ENVELOPES: [one]})
     assert len(out.getvalue().splitlines()) == 1
     await asyncio.wait_for(until(lambda: len(out.getvalue().splitlines()) == 2), 5)
+
+
+async def test_details_are_left_out_beside_something_greater(out: io.StringIO) -> None:
+    both = snapshot(start=LATER, version=at(5), rescheduled_at=at(5), link="https://other.example/1")
+    facts(snapshot(), both, skip=1)
+    await until(lambda: bool(out.getvalue()))
+    assert lines(out) == ["Erstgespräch b1  moved Fri 23 Oct 10:00 → Tue 27 Oct 10:00"]
+
+
+async def test_a_newer_version_that_shows_nothing_else_is_no_line(out: io.StringIO) -> None:
+    facts(snapshot(), snapshot(version=at(5)), skip=1)
+    facts(snapshot(), snapshot(version=at(5), link="https://other.example/1"), skip=1)
+    await until(lambda: bool(out.getvalue()))
+    assert lines(out) == ["Erstgespräch b1  details changed"]

@@ -12,7 +12,7 @@ from adapters.meetergo.simulated.company import FIRST_TALK, OPEN_HOUR
 from adapters.meetergo.simulated.post import Mishap
 from adapters.meetergo.simulated.provider import Provider
 from adapters.meetergo.simulated.state import Appointment, Switches
-from adapters.meetergo.simulated.week import booking, guest, slot
+from adapters.meetergo.simulated.week import booking, regular, slot
 from adapters.simulation import Fault, Simulation
 
 LATE_SECONDS = 6.0
@@ -63,7 +63,7 @@ class Life:
             return
         number = self._state.acts
         start = self._later(1 + number % 5, number)
-        self._provider.desk.book(booking(FIRST_TALK, start, guest(number)))
+        self._provider.desk.book(booking(FIRST_TALK, start, regular(number)))
 
     def join(self) -> None:
         """One more guest for the open hour, the first one of a new hour if there is none."""
@@ -72,7 +72,7 @@ class Life:
             self.leave()
             return
         start = hour.start if hour else self._later(2, 3)
-        self._provider.desk.book(booking(OPEN_HOUR, start, guest(self._state.acts)))
+        self._provider.desk.book(booking(OPEN_HOUR, start, regular(self._state.acts)))
 
     def leave(self) -> None:
         """The last one who joined the open hour stays away after all."""

@@ -20,7 +20,7 @@ from adapters.meetergo.simulated.provider import Provider
 from adapters.meetergo.simulated.refusals import not_found, refused
 from adapters.meetergo.simulated.shapes import api_time
 from adapters.meetergo.simulated.state import Appointment, Attendee, Subscription
-from adapters.meetergo.simulated.week import booking, guest, slot
+from adapters.meetergo.simulated.week import booking, regular, slot
 
 LISTENER = "the hub of the playground"
 
@@ -76,7 +76,7 @@ def _book(provider: Provider, played: Played) -> Appointment:
     kind = provider.state.kind_named(played.meeting_type or FIRST_TALK)
     if kind is None:
         raise not_found("Meeting type")
-    who = dict(guest(provider.state.numbered))
+    who = dict(regular(provider.state.numbered))
     if played.name or played.email:
         who |= {"fullname": played.name or played.email, "email": played.email}
     dto = booking(kind.id, played.start or _tomorrow(provider), who)

@@ -62,6 +62,14 @@ def test_the_week_holds_what_has_happened_before_anybody_looked(company: Provide
     assert company.state.letters == []
 
 
+def test_one_guest_can_be_asked_about_by_name_however_long_it_goes_on(
+    company: Provider, clock: Clock
+) -> None:
+    lived(company, clock, 120)
+    names = [guest.fullname for one in company.state.appointments.values() for guest in one.attendees]
+    assert names.count("Ilse Brandvold") == 1
+
+
 def test_two_weeks_of_one_day_are_the_same() -> None:
     assert playground_company(NOW) == playground_company(NOW)
 
