@@ -37,7 +37,7 @@ demo: $(RUNTIME)
 	@$(BIN)/python -m hub.demo
 
 test: $(TESTTIME)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 soak: $(TESTTIME)
 	$(BIN)/python -m pytest -q -s -m slow --hypothesis-profile=soak

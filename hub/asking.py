@@ -17,6 +17,7 @@ from hub.ingest.bodies import Bodies
 from hub.ingest.lookup import Lookup
 from hub.ingest.reading_back import ReadingBack
 from hub.ingest.source_states import SourceStates
+from hub.ingest.turns import Turns
 from hub.ingest.verifying import Verification
 from hub.log.inbox_log import StoredReceipt
 from hub.settings import Settings
@@ -34,7 +35,9 @@ class Asking:
         sources: Mapping[str, Source[Any]],
         *,
         metrics: Metrics,
+        owner: str,
     ) -> None:
+        """`owner` names this hub among all on one store, after a restart too."""
         self._settings = settings
         self._database = base.database
         self.states = SourceStates(base.database, metrics=metrics)
@@ -59,6 +62,7 @@ class Asking:
             reading_back,
             fetching=lambda: self.fetched() & self.providers.keys(),
             states=self.states,
+            turns=Turns(base.database, clock=base.clock, owner=owner),
             database=base.database,
             clock=base.clock,
         )

@@ -68,11 +68,10 @@ class Keeping:
 
     async def _allows(self, sink: str, changes: int) -> bool:
         """Whether the guard lets a repair of this size pass; more is left to a person, who says `apply`."""
-        now = self._base.clock.now()
-        used = await self._base.database.read(
-            lambda session: guard.used(session, sink, now=now) + guard.under_way(session, sink)
+        now, most = self._base.clock.now(), self._settings().sinks[sink].guard
+        return await self._base.database.read(
+            lambda session: guard.has_room(session, sink, changes, guard=most, now=now)
         )
-        return used + changes <= self._settings().sinks[sink].guard
 
     async def _log_end(self) -> int | None:
         if not self._is_verified():

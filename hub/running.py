@@ -81,7 +81,9 @@ class RunningHub:
         self._metrics = Metrics(
             version=version("bookinghub"), sources=settings.sources, sinks=sink_kinds(settings)
         )
-        self._asking = Asking(base, lambda: self._settings, self._sources, metrics=self._metrics)
+        self._asking = Asking(
+            base, lambda: self._settings, self._sources, metrics=self._metrics, owner=self._id
+        )
         self._pipeline = Pipeline(
             self._sources,
             database=base.database,

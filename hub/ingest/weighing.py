@@ -91,8 +91,8 @@ def fruitless(rows: Sequence[DirtyRow], hints: Mapping[str, Hint], reason: str, 
     return verdict
 
 
-def unstorable(rows: Sequence[DirtyRow], hints: Mapping[str, Hint], reason: str) -> Verdict:
-    """What the provider shows can never be stored, so that asking again is of no use."""
+def hopeless(rows: Sequence[DirtyRow], hints: Mapping[str, Hint], reason: str) -> Verdict:
+    """Asking again is of no use: what is shown can never be stored, or asking for just this always fails."""
     return Verdict(cleared=[row.receipt_id for row in rows], refused=_receipts(rows, hints, reason))
 
 

@@ -86,8 +86,7 @@ class Backfiller:
         now, history_id = self._clock.now(), f"b_{secrets.token_hex(8)}"
 
         def plan(session: Session) -> bool:
-            hosts = [host or "" for host in provider.lists_of(known.hosts(session, source))]
-            rows = polls.see_lists(session, source, hosts, now=now)
+            rows = known.lists_to_read(session, source, provider, now=now)
             new = [row for row in rows if again or (row.history_id is None and row.polled_at is None)]
             polls.plan_history(session, new, history_id=history_id, begin=begin, end=end)
             return bool(_unfinished(session, source))

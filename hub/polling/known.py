@@ -1,20 +1,33 @@
 """What the projections know of a source, for whoever asks it."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
-from adapters.provider import Window
-from hub.store import absent, checkpoints
-from hub.store.tables import BookingRow
+from adapters.provider import Provider, Window
+from hub.store import absent, checkpoints, polls
+from hub.store.tables import BookingRow, SourceListRow
+
+HOSTS_KEPT_FOR = timedelta(days=90)
 
 
-def hosts(session: Session, source: str) -> list[str]:
-    """Every host of a booking of this source."""
-    lists = select(BookingRow.host_ids).where(*_of(session, source)).distinct()
-    return sorted({host for found in session.exec(lists) for host in found if host})
+def hosts(session: Session, source: str, *, since: datetime) -> list[str]:
+    """Every host of a booking of this source that takes place at this moment or later."""
+    lists = select(BookingRow.host_ids).where(*_of(session, source), col(BookingRow.start) >= since)
+    return sorted({host for found in session.exec(lists.distinct()) for host in found if host})
+
+
+def lists_to_read(
+    session: Session, source: str, provider: Provider, *, now: datetime
+) -> Sequence[SourceListRow]:
+    """The lists that show every booking; those of hosts who have had none for long are left out.
+
+    Where the key sees one host's list at a time, somebody who has left would be asked for for ever.
+    """
+    found = provider.lists_of(hosts(session, source, since=now - HOSTS_KEPT_FOR))
+    return polls.see_lists(session, source, [host or "" for host in found], now=now)
 
 
 def not_shown(

@@ -38,7 +38,7 @@ class SourceOperations:
         task.add_done_callback(self._tasks.discard)
         return operation_id
 
-    async def run(self, kind: str, source: str, work: Work) -> FinalState:
+    async def run(self, kind: str, source: str, work: Work) -> Ended:
         """Begin, and wait for the end."""
         return await self._run(await self._started(kind, source), work)
 
@@ -63,7 +63,7 @@ class SourceOperations:
         )
         return row.operation_id
 
-    async def _run(self, operation_id: str, work: Work) -> FinalState:
+    async def _run(self, operation_id: str, work: Work) -> Ended:
         state: FinalState = "failed"
         detail: dict[str, Any] = {}
         try:
@@ -81,4 +81,4 @@ class SourceOperations:
             await self._database.write(
                 lambda session: operations.finish(session, operation_id, state=state, now=now, detail=detail)
             )
-        return state
+        return state, detail

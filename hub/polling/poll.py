@@ -107,7 +107,9 @@ class Poller:
         provider = self._providers.get(source)
         if provider is None:
             raise NoProviderError(f"the source {source} has no API that could be asked")
-        rows = await self._lists(source, provider)
+        rows = await self._database.write(
+            lambda session: known.lists_to_read(session, source, provider, now=polled.began)
+        )
         if not rows:
             polled.problems.append(NOBODY)
         before = await self._lookup.position()
@@ -121,12 +123,6 @@ class Poller:
         if windows:
             await self._note_absent(source, windows, before, polled)
             await self._look_for(source, polled)
-
-    async def _lists(self, source: str, provider: Provider) -> Sequence[SourceListRow]:
-        found = await self._database.read(lambda session: known.hosts(session, source))
-        hosts = [host or "" for host in provider.lists_of(found)]
-        now = self._clock.now()
-        return await self._database.write(lambda session: polls.see_lists(session, source, hosts, now=now))
 
     async def _read_list(
         self, provider: Provider, row: SourceListRow, reach: Reach, polled: Polled

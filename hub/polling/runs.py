@@ -59,9 +59,10 @@ class Runs:
             begin, end = self._history(plan)
             if not await self._means.backfiller.plan_first(source, begin=begin, end=end):
                 return "nothing"
-            await self._means.operations.run("backfill", source, self._filling(source))
+            _, detail = await self._means.operations.run("backfill", source, self._filling(source))
             if not await self._means.backfiller.is_read(source):
-                raise NotShownError(f"the history of {source} was not read to its end")
+                why = detail.get("error") or "; ".join(detail.get("problems", ()))
+                raise NotShownError(f"the history was not read to its end: {why}")
             return "read"
 
     async def begin_poll(self, source: str) -> str:

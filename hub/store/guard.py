@@ -56,6 +56,11 @@ def under_way(session: Session, sink: str) -> int:
     return session.exec(counted).one()
 
 
+def has_room(session: Session, sink: str, changes: int, *, guard: int, now: datetime) -> bool:
+    """Whether so many more may be begun unasked in this hour; what is being sent counts as if it changed."""
+    return used(session, sink, now=now) + under_way(session, sink) + changes <= guard
+
+
 def changes_something(outcome: str | None) -> bool:
     """Whether this is the outcome of a delivery that changed or removed an object; unknown words do."""
     return not set((outcome or "").split(", ")) <= HARMLESS

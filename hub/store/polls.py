@@ -82,11 +82,14 @@ def list_polled(session: Session, source: str, host: str, *, at: datetime, creat
 def rewind(session: Session, *, to: datetime | None) -> None:
     """Facts since this moment may be lost (None: since ever): what was read since then is read again."""
     for row in session.exec(select(SourceListRow)):
-        if to is None:
-            row.polled_at = row.created_before = None
-            continue
-        row.polled_at = min(row.polled_at, to) if row.polled_at else None
-        row.created_before = min(row.created_before, to) if row.created_before else None
+        row.polled_at, row.created_before = _not_after(row.polled_at, to), _not_after(row.created_before, to)
+        if row.history_done_at is None or to is None or row.history_done_at >= to:
+            row.history_next, row.history_done_at = row.history_from, None
+            row.history_incomplete = row.history_bookings = row.history_facts = 0
+
+
+def _not_after(moment: datetime | None, limit: datetime | None) -> datetime | None:
+    return None if moment is None or limit is None else min(moment, limit)
 
 
 def plan_history(
@@ -121,7 +124,7 @@ def history_read(
             )
             .values(
                 history_next=until,
-                history_incomplete=columns.history_incomplete + (not complete),
+                history_incomplete=columns.history_incomplete + int(not complete),
                 history_bookings=columns.history_bookings + bookings,
                 history_facts=columns.history_facts + facts,
             )

@@ -15,6 +15,7 @@ from sqlmodel import Session, col
 
 from hub.store import checkpoints
 from hub.store.deliveries import DELIVERIES
+from hub.store.guard import WATCHED
 from hub.store.statements import insert_for
 from hub.store.tables import BookingRow, DeliveryRow, TimelineRow
 from hub.store.time_positions import TIME_POSITION
@@ -52,7 +53,8 @@ def recall(session: Session, sink: str, keys: Sequence[str], *, position: int, n
 def recall_all(session: Session, sink: str, *, now: datetime) -> None:
     """Every booking that is not over and that the sink was ever told of has to be looked at again.
 
-    Those whose time was asked for first come first: their rows are due a moment earlier.
+    Those whose time was asked for first come first: their rows are due a moment earlier. No new fact asks
+    for it, so the guard watches.
     """
     live = checkpoints.live(session)
     if live is None:
@@ -64,20 +66,23 @@ def recall_all(session: Session, sink: str, *, now: datetime) -> None:
     rows = []
     for index, (key, event) in enumerate(newest.items()):
         due_at = now - timedelta(microseconds=len(newest) - index)
-        rows.append(_values(sink, key, event, cause=PLANNED_AGAIN, due_at=due_at, now=now))
+        values = _values(sink, key, event, cause=PLANNED_AGAIN, due_at=due_at, now=now)
+        rows.append(values | {"guard": WATCHED})
     _renew(session, rows)
 
 
 def _renew(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
     """Let these rows be delivered again, from the start; returns how many will be.
 
-    One that is being sent or waits for its grace is left alone, one that waits anyway keeps its cause.
+    One that is being sent or waits for its grace is left alone, one that waits anyway keeps its cause and
+    is watched no more than before.
     """
     if not rows:
         return 0
     row, insert = DELIVERIES.c, insert_for(session, DeliveryRow)
     renewed: dict[str, Any] = {name: insert.excluded[name] for name in rows[0] if name not in _KEPT}
-    renewed["cause"] = case((row.state == "pending", row.cause), else_=insert.excluded["cause"])
+    for name in ("cause", "guard"):
+        renewed[name] = case((row.state == "pending", row[name]), else_=insert.excluded[name])
     statement = insert.on_conflict_do_update(
         index_elements=[row.sink, row.event_id, row.key],
         set_=renewed,
@@ -105,6 +110,7 @@ def _values(
         "changed_at": now,
         "finished_at": None,
         "hold": False,
+        "guard": None,
     }
 
 

@@ -37,7 +37,7 @@ def find_source_issues(services: HubServices, seen: Situation) -> Iterator[Sourc
         if settings.key_expires is not None and settings.key_expires - seen.now <= KEY_EXPIRES_SOON:
             yield _key(name, settings.key_expires, seen.now)
         if poll is not None:
-            yield from _of_poll(settings, poll, seen.now)
+            yield from _of_poll(settings, row, poll, seen.now)
             yield from _of_webhooks(settings, row, poll, seen.now)
         gone = [one for one in seen.door.missing if one.source == name and _is_to_come(one, seen.now)]
         if gone:
@@ -58,8 +58,13 @@ def _key(name: str, expires: datetime, now: datetime) -> SourceIssue:
     return SourceIssue("key_expires", name, expires - KEY_EXPIRES_SOON, when)
 
 
-def _of_poll(settings: SourceSettings, poll: PollRow, now: datetime) -> Iterator[SourceIssue]:
+def _of_poll(
+    settings: SourceSettings, row: SourceRow | None, poll: PollRow, now: datetime
+) -> Iterator[SourceIssue]:
+    """A source that is not asked at all says so by an issue of its own."""
     since, every = poll.failing_since, settings.poll.every
+    if row is not None and row.state != "running":
+        return
     if since is not None and every and now - since > max(FAILING_FOR, 2 * every):
         yield SourceIssue("poll_failing", settings.name, since, poll.error or "no reason given")
 

@@ -19,12 +19,20 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = Path(sys.executable).parent / "bookinghub"
 PAYLOADS = ROOT / "tests" / "payloads" / "meetergo"
 WEBHOOK_TOKEN = "a-webhook-token-of-the-tests"
+MOST_WORKERS = 4
+"""As many test processes at a time as the Makefile allows."""
+_PORTS_PER_WORKER = 3_000
 CALENDAR = "team@group.calendar.google.com"
 
 
 def free_port() -> int:
-    """A port of loopback nobody listens on, below those of outgoing connections."""
-    for port in range(20_000 + os.getpid() % 5_000, 32_000):
+    """A port of loopback nobody listens on, below those of outgoing connections.
+
+    Test processes that run side by side look in ranges of their own, or two would find the same one free.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 20_000 + worker % MOST_WORKERS * _PORTS_PER_WORKER
+    for port in range(first + os.getpid() % (_PORTS_PER_WORKER // 2), first + _PORTS_PER_WORKER):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

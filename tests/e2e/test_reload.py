@@ -113,7 +113,8 @@ def test_a_change_is_noticed_at_a_restart_too(hub: Hub, calendar: CalendarStandI
     assert [call["call"] for call in calendar.calls()[before:] if call["call"] not in READS] == written
 
 
-def test_a_signal_reloads_while_a_target_hangs(hub: Hub, calendar: CalendarStandIn) -> None:
+@pytest.mark.parametrize("by", ["signal", "command"])
+def test_a_reload_waits_for_no_target_that_hangs(hub: Hub, calendar: CalendarStandIn, by: str) -> None:
     calendar.fault(kind="delay", seconds=8, on="insert", times=None)
     booked(hub, 1)
     wait_until(lambda: hub.api("status")["sinks"]["team-calendar"]["in_flight"] == 1, what="a call under way")
@@ -122,7 +123,10 @@ def test_a_signal_reloads_while_a_target_hangs(hub: Hub, calendar: CalendarStand
         **{"team-calendar": calendar.sink | {"grace": "2s"}, "console": {"type": "console_log"}},
     )
     assert hub.process is not None
-    os.kill(hub.process.pid, signal.SIGHUP)
+    if by == "signal":
+        os.kill(hub.process.pid, signal.SIGHUP)
+    else:
+        hub.cli("config", "reload", "--yes")
     wait_until(lambda: "console" in hub.api("status")["sinks"], within=10, what="the new sink")
     booked(hub, 1, first=1)
     wait_until(lambda: hub.api("status")["sinks"]["console"]["last_success_at"], what="the console's line")

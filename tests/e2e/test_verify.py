@@ -31,6 +31,8 @@ def sources_of(meetergo: StandIn, token: str) -> dict[str, Any]:
         "meetergo": {
             "type": "meetergo",
             "webhook": {"token": token},
+            "poll": "false",
+            "backfill": "false",
             "config": {"base_url": meetergo.url, "key": PLATFORM_KEY},
         },
         "counter": {"type": "meetergo", "webhook": {"token": COUNTER_TOKEN}},

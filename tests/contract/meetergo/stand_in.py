@@ -1,6 +1,6 @@
 """The stand-in for meetergo over HTTP, a listener for its webhooks, and the client that is tried on it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,8 +36,14 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
 class StandIn(SimulatedSide):
     """A company without bookings on a running server."""
 
-    def __init__(self, server: SimulatorServer, state: State | None = None) -> None:
-        super().__init__(server, create_app(state or example_company(), clock=lambda: MONDAY))
+    def __init__(
+        self,
+        server: SimulatorServer,
+        state: State | None = None,
+        *,
+        clock: Callable[[], datetime] = lambda: MONDAY,
+    ) -> None:
+        super().__init__(server, create_app(state or example_company(), clock=clock))
         self.switch(hold=True)
 
     def ask(self, method: str, path: str, **body: Any) -> Any:

@@ -248,6 +248,7 @@ def test_a_plan_that_was_written_is_applied_as_it_was(calendars: Calendars, tmp_
     ran = bookinghub("plan", "--out", str(file), "--exit-code")
     assert ran.code == 3
     assert f"bookinghub apply {file}" in ran.err
+    assert file.stat().st_mode & 0o777 == 0o600, "guests' data"
     calendars.observed = []
     queries = list(calendars.queries)
     ran = bookinghub("apply", str(file), "--yes")

@@ -27,6 +27,7 @@ from hub.ingest.pipeline import Pipeline
 from hub.ingest.reading_back import ReadingBack
 from hub.ingest.reprocessing import Reprocessor
 from hub.ingest.source_states import SourceStates
+from hub.ingest.turns import Turns
 from hub.ingest.verifying import Verification
 from hub.ingest.watched import WatchedProvider
 from hub.ingest.webhooks import Door, WebhookEndpoint
@@ -111,6 +112,7 @@ class Column:
             ),
             fetching=providers.keys,
             states=states,
+            turns=Turns(database, clock=clock, owner="the column"),
             database=database,
             clock=clock,
         )

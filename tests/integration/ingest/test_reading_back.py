@@ -336,11 +336,10 @@ async def test_an_outage_counts_no_attempt_and_holds_up_no_other_booking(
     await column.send(CREATED)
 
     async def only_the_bad_one_waits() -> bool:
-        found = await marks(column)
-        return [(mark.provider_id, mark.last_error) for mark in found] == [("bad", "appointment: 500")]
+        found = [(mark.provider_id, mark.last_error) for mark in await marks(column)]
+        return await column.facts() == ["BookingCreated"] and found == [("bad", "appointment: 500")]
 
     await until(only_the_bad_one_waits)
-    assert await column.facts() == ["BookingCreated"]
     (waiting,) = await marks(column)
     assert waiting.attempts == 0
     assert waiting.due_at > column.clock.now()
@@ -349,6 +348,33 @@ async def test_an_outage_counts_no_attempt_and_holds_up_no_other_booking(
     column.verification.wake()
     await column.settled()
     assert await column.facts() == ["BookingCreated", "BookingCreated"]
+
+
+async def test_a_booking_that_fails_for_a_day_while_others_do_not_is_left_to_a_person(
+    column: Column, provider: FakeProvider
+) -> None:
+    provider.shows["bad"] = TransientError("appointment: 500")
+    answer = await column.send(CREATED | {"id": "bad"})
+    column.clock.advance(timedelta(days=1, minutes=1))
+    column.verification.wake()
+
+    async def is_asked_for_again() -> bool:
+        found = await marks(column)
+        return bool(found) and found[0].due_at > column.clock.now()
+
+    await until(is_asked_for_again)
+    provider.shows[BOOKING] = row()
+    await column.send(CREATED)
+
+    async def the_other_is_read() -> bool:
+        return bool(await column.facts()) and [mark.provider_id for mark in await marks(column)] == ["bad"]
+
+    await until(the_other_is_read)
+    column.clock.advance(timedelta(minutes=10))
+    column.verification.wake()
+    await column.settled()
+    body = await column.database.read(lambda session: session.get_one(QuarantineRow, answer.json["receipt"]))
+    assert body.reason == "appointment: 500"
 
 
 async def marked(column: Column, names: list[str], *, start: Callable[[int], datetime]) -> None:

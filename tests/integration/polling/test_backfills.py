@@ -167,12 +167,21 @@ async def test_a_backfill_of_nobodys_list_fails(world: World, provider: ListProv
     assert world.operations()[0].detail["error"] == NOBODY
 
 
-async def test_a_list_whose_facts_may_be_lost_is_read_again(world: World) -> None:
-    await world.watched_before()
+async def test_what_may_be_lost_from_the_log_is_read_again(world: World, provider: ListProvider) -> None:
+    a_booking_in_every_month(provider)
+    await world.backfiller().plan_first(SOURCE, begin=BEGIN, end=END)
+    await world.backfiller().run(SOURCE, ignore)
+    await world.poll()
+    since = NOW + timedelta(hours=1)
+    await world.database.write(lambda session: polls.rewind(session, to=since))
+    assert await world.backfiller().is_read(SOURCE), "it was read before anything was lost"
     since = NOW - timedelta(days=3)
     await world.database.write(lambda session: polls.rewind(session, to=since))
     (row,) = world.lists()
-    assert (row.polled_at, row.created_before) == (since, since)
+    assert (row.polled_at, row.created_before, row.history_done_at) == (since, since, None)
+    asked = len(provider.windows)
+    await world.backfiller().run(SOURCE, ignore)
+    assert len(provider.windows) - asked == 6
     await world.database.write(lambda session: polls.rewind(session, to=None))
     (row,) = world.lists()
     assert (row.polled_at, row.created_before) == (None, None)

@@ -21,7 +21,7 @@ from adapters.provider import Window
 from adapters.testing import SimulatorServer
 from hub.log import EventLog, Privacy
 from hub.store.database import Database
-from tests.contract.meetergo.stand_in import Listener, StandIn, at
+from tests.contract.meetergo.stand_in import MONDAY, Listener, StandIn, at
 from tests.integration.polling.test_backfills import ignore
 from tests.integration.polling.world import NOW, SOURCE, TOKEN, World, settings_of
 from tests.waiting import until
@@ -40,7 +40,9 @@ def server() -> Iterator[SimulatorServer]:
 
 @pytest.fixture
 def meetergo(server: SimulatorServer) -> StandIn:
-    return StandIn(server)
+    """Its clock goes, since it counts the requests of a minute by it."""
+    began = time.monotonic()
+    return StandIn(server, clock=lambda: MONDAY + timedelta(seconds=time.monotonic() - began))
 
 
 @pytest.fixture

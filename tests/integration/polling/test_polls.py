@@ -216,6 +216,16 @@ async def test_one_list_that_is_refused_keeps_nobody_elses(world: World, provide
     assert {row.host: row.polled_at for row in world.lists()} == {"h1": None, "h2": NOW}
 
 
+async def test_a_host_who_has_had_no_booking_for_long_is_not_asked_for(
+    world: World, provider: ListProvider
+) -> None:
+    provider.of_each_host = True
+    long_ago = NOW - timedelta(days=91)
+    await world.settle(booking(hosts=(Host(id="h1"),), start=long_ago), booking("b2", hosts=(Host(id="h2"),)))
+    await world.poll()
+    assert [window.host for window, _ in provider.windows] == ["h2", "h2"]
+
+
 async def test_without_a_known_host_there_is_no_list_to_read(world: World, provider: ListProvider) -> None:
     provider.of_each_host = True
     polled = await world.poll()

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from hub.store import checkpoints, claims, deliveries, recalls
 from hub.store.claims import Outcome
+from hub.store.guard import WATCHED
 from hub.store.tables import BookingRow, DeliveryRow, TimelineRow
 from tests.integration.store.rows import MINUTE, NOW, delivery
 
@@ -175,9 +176,8 @@ def test_everything_that_is_not_over_is_recalled_in_the_order_it_was_asked_for(d
     add(database, *(delivery(key, at, state="delivered") for key, at in newest.items()))
     recall_all(database)
     assert due(database) == ["first", "second", "mover", "third"]
-    assert {rows(database, key)[f"{key}-{newest[key]}"].cause for key in due(database)} == {
-        recalls.PLANNED_AGAIN
-    }
+    recalled = [rows(database, key)[f"{key}-{newest[key]}"] for key in due(database)]
+    assert {(row.cause, row.guard) for row in recalled} == {(recalls.PLANNED_AGAIN, WATCHED)}
 
 
 def test_rows_that_wait_anyway_keep_their_cause_and_take_their_turn(database):
@@ -187,9 +187,8 @@ def test_rows_that_wait_anyway_keep_their_cause_and_take_their_turn(database):
     add(database, delivery("late", 2, cause="start"), delivery("early", 3, cause="start"))
     recall_all(database)
     assert due(database) == ["early", "late"]
-    assert {rows(database, key)[id].cause for key, id in (("late", "late-2"), ("early", "early-3"))} == {
-        "start"
-    }
+    waiting = [rows(database, key)[id] for key, id in (("late", "late-2"), ("early", "early-3"))]
+    assert {(row.cause, row.guard) for row in waiting} == {("start", None)}
 
 
 def test_a_cancellation_in_its_grace_stays_there(database):

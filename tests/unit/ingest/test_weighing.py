@@ -13,8 +13,8 @@ from hub.ingest.weighing import (
     Verdict,
     cause_of,
     fruitless,
+    hopeless,
     shortfall,
-    unstorable,
     weighed,
 )
 from hub.log.inbox_log import StoredReceipt
@@ -153,9 +153,9 @@ def test_what_is_not_there_is_asked_for_as_often_and_then_quarantined() -> None:
     assert verdict.refused == [(said["r1"].receipt, MISSING)]
 
 
-def test_what_can_never_be_stored_is_quarantined_at_once() -> None:
+def test_what_is_of_no_use_is_quarantined_at_once() -> None:
     said = hints(hint("r1"))
-    verdict = unstorable([mark("r1")], said, "fact conflict")
+    verdict = hopeless([mark("r1")], said, "fact conflict")
     assert (verdict.cleared, verdict.refused) == (["r1"], [(said["r1"].receipt, "fact conflict")])
 
 
