@@ -18,7 +18,9 @@ class Memory:
     """One text for each stand-in; `with` closes the file."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._database = sqlite3.connect(data_dir / FILE_NAME, isolation_level=None)
+        path = data_dir / FILE_NAME
+        path.touch(mode=0o600)  # it holds the address of the hub's door, token included
+        self._database = sqlite3.connect(path, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
         # What is lost here is a made-up world; a power cut may take its last seconds.
         self._database.execute("PRAGMA synchronous = NORMAL")

@@ -103,6 +103,7 @@ async def test_what_was_answered_is_in_the_file(plan: Plan) -> None:
         with Memory(plan.data_dir) as other:
             kept = json.loads(other.read("meetergo") or "")
         assert done["id"] in json.loads(kept["state"])["appointments"]
+        assert (plan.data_dir / "sim.db").stat().st_mode & 0o777 == 0o600
 
 
 async def test_a_reset_is_the_first_day_with_the_same_listener(plan: Plan) -> None:
