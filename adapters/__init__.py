@@ -18,7 +18,7 @@ from adapters.api import (
     safe_for,
 )
 from adapters.config_types import TARGET, ApiAddress, ConfigPath, Duration
-from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
+from adapters.errors import AdapterError, ApprovalNeededError, AuthError, PermanentError, TransientError
 from adapters.http import Answer, HttpClient, Sorting
 from adapters.ledger import Ledger, LedgerEntry, LedgerPage
 from adapters.publishing import Document, Feed, Publication
@@ -41,6 +41,7 @@ __all__ = [
     "Allowing",
     "Answer",
     "ApiAddress",
+    "ApprovalNeededError",
     "AuthError",
     "BookingMirror",
     "ConfigPath",

@@ -7,7 +7,7 @@ by raising one of `adapters.errors`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -29,6 +29,7 @@ from events.booking import (
 )
 from events.contact import Contact
 from events.envelope import Envelope
+from events.refunds import Refund
 from events.snapshot import BookingSnapshot
 from events.state import Booking
 
@@ -98,6 +99,11 @@ def _no_log(message: str, **fields: object) -> None:
     """An adapter outside the hub logs nowhere."""
 
 
+async def _as_given(booking: Booking) -> Booking:
+    """An adapter outside the hub knows no newer state."""
+    return booking
+
+
 @dataclass(frozen=True, slots=True)
 class AdapterContext:
     """What the hub gives an adapter instance.
@@ -106,7 +112,8 @@ class AdapterContext:
     returns an aware UTC time, `timeout` bounds one call to the outside. `http` sorts failures by what
     the hub does about them; whoever made the context closes it. `ledger` is this instance's own, for what
     has no outside system, and `publication` keeps what the hub itself shows for it; the hub's are in its
-    store and outlive the process.
+    store and outlive the process. `newest` reads a booking again before something is done that cannot be
+    undone.
     """
 
     instance: str
@@ -119,6 +126,7 @@ class AdapterContext:
     http: HttpClient = field(default_factory=HttpClient)
     ledger: Ledger = field(default_factory=MemoryLedger)
     publication: Publication = field(default_factory=MemoryPublication)
+    newest: Callable[[Booking], Awaitable[Booking]] = field(default=_as_given)
 
     def stamp(self, position: int) -> str:
         """The mark an object at the target carries, `<epoch>:<position>`; another epoch never blocks."""
@@ -300,14 +308,27 @@ Repeat = Literal["safe", "unsafe"] | SafeFor
 
 
 class Reactor(_Sink[SinkConfigT]):
-    """Acts once per event; what may happen on a repeated call is declared by `repeat`."""
+    """Acts once per event; what may happen on a repeated call is declared by `repeat`.
+
+    `least_grace` is for what cannot be undone: a cancellation waits at least so long before it is acted
+    on, and such a sink always begins with what happens from now on.
+    """
 
     handles: ClassVar[tuple[type[DomainEvent], ...]]
     repeat: ClassVar[Repeat] = "unsafe"
+    least_grace: ClassVar[timedelta] = timedelta()
 
     @abstractmethod
     async def react(self, envelope: Envelope, *, idempotency_key: str) -> Receipt:
         """Act on one event; the key is the same at every redelivery of it."""
+
+    async def react_approved(self, envelope: Envelope, *, idempotency_key: str) -> Receipt:
+        """The same after a person has let through what an ApprovalNeededError asked for."""
+        return await self.react(envelope, idempotency_key=idempotency_key)
+
+    def facts(self, receipt: Receipt) -> Sequence[Refund]:
+        """What became true of the booking by this act; the hub appends it to the history, each once."""
+        return ()
 
 
 Sink = BookingMirror[Any] | ContactMirror[Any] | Reactor[Any]

@@ -5,6 +5,7 @@ AdapterError
 │   └── OutcomeUnknownError a write may have happened: look before doing it again
 ├── PermanentError          dead letter at once; the key goes on with its next row
 │   └── RefusalError        what a person asked for was refused; `code` says why
+├── ApprovalNeededError     park the row until a person lets it through; nothing has happened
 └── AuthError               pause this sink or source, keep its rows, raise an issue
 """
 
@@ -50,6 +51,10 @@ class RefusalError(PermanentError):
     def __init__(self, message: str, *, code: str = "provider-refused") -> None:
         super().__init__(message)
         self.code = code
+
+
+class ApprovalNeededError(AdapterError):
+    """This may be done only if a person says so; the message tells them what would be done."""
 
 
 class AuthError(AdapterError):

@@ -22,14 +22,18 @@ class ReactorContract(SinkContract):
         raise NotImplementedError
 
     async def _act(self, scene: Scene) -> None:
-        await react(scene, self.samples()[0])
+        await react(scene, self._handled(scene)[0])
+
+    def _handled(self, scene: Scene) -> list[Envelope]:
+        """The samples the sink acts on; the hub gives it no others."""
+        return [envelope for envelope in self.samples() if type(envelope.event) in scene.sink.handles]
 
     async def test_every_handled_event_has_a_sample_and_an_effect(self) -> None:
         async with self._scene() as scene:
             sampled = {type(envelope.event) for envelope in self.samples()}
             missing = {kind.__name__ for kind in scene.sink.handles if kind not in sampled}
             assert not missing, f"no sample of {', '.join(sorted(missing))}"
-            handled = [envelope for envelope in self.samples() if type(envelope.event) in scene.sink.handles]
+            handled = self._handled(scene)
             for envelope in handled:
                 await react(scene, envelope)
             assert len(scene.other.objects()) == len(handled), "each event has one effect"

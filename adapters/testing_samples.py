@@ -23,7 +23,7 @@ from events import (
     Contact,
     Envelope,
 )
-from events.state import Cancel, Host, MeetingType
+from events.state import Cancel, Host, MeetingType, Payment
 
 NOW = datetime(2026, 10, 12, 7, 31, 9, tzinfo=UTC)
 START = datetime(2026, 10, 23, 8, 0, tzinfo=UTC)
@@ -34,7 +34,7 @@ GUEST_DATA = ("Quendolin", "quendolin@kunde.example", "+4930900112", "parkt im H
 
 
 def sample_booking(**changes: Any) -> Booking:
-    """An active booking of two guests, at position 11 of the log."""
+    """An active, paid booking of two guests, at position 11 of the log."""
     members: dict[str, Any] = {
         "source": "meetergo",
         "provider_id": "b-1001",
@@ -58,6 +58,7 @@ def sample_booking(**changes: Any) -> Booking:
         ),
         "booker": "c-1",
         "notes": GUEST_DATA[3],
+        "payment": Payment(id="pi_1001", status="paid", amount="49.00", currency="EUR"),
         "link": "https://connect.meetings.example/r/1",
         "created_at": NOW,
         "position": 11,

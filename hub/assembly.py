@@ -19,6 +19,7 @@ from adapters.publishing import Feed
 from adapters.registry import load_adapter
 from hub.clock import Clock
 from hub.delivery import RetryPolicy, RunningSink
+from hub.delivery.facts import newest
 from hub.delivery.previews import digests_of
 from hub.errors import ConfigError
 from hub.ingest.providers import Heard, Providers
@@ -254,6 +255,7 @@ def build_adapter(
         http=HttpClient(timeout=entry.timeout, clock=base.clock.now),
         ledger=StoreLedger(base.database, entry.name, clock=base.clock),
         publication=StorePublication(base.database, entry.name),
+        newest=partial(newest, base.log),
     )
     return sink_class(entry)(entry.config, context)
 

@@ -13,6 +13,7 @@ import structlog
 
 from hub.assembly import Foundation, build_sinks, wanted_sinks
 from hub.delivery import DeliveryEngine, RunningSink
+from hub.delivery.facts import FactKeeper
 from hub.errors import ConfigError
 from hub.observing import DeliveryMetrics
 from hub.projections import applying
@@ -117,6 +118,7 @@ class Deliveries:
             load_booking=current_booking,
             load_contact=current_contact,
             load_envelope=base.log.at,
+            keep_refunds=FactKeeper(base.log, metrics=self._metrics).keep_for,
             owner=self._owner,
             epoch=row.epoch,
             alone=base.database.dialect == "sqlite",

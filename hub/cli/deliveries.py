@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli.asking import confirm, opened, print_list, show
+from hub.cli.asking import confirm, opened, print_list, show, type_in
 from hub.cli.commands import Call, command, new_app
 from hub.cli.output import counted, print_json, print_table, short, to_stderr, when
 from hub.cli.running import DONE, PARTLY, usage
@@ -14,6 +14,8 @@ SELECTORS = (
     "from", "to", "since", "until", "booking", "contact", "sink", "source", "type", "host", "meeting_type",
     "state", "event",
 )  # fmt: skip
+
+APPROVE = "approve"
 
 Event = Annotated[str | None, typer.Argument(metavar="[EVENT]", help="One event's deliveries.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Kept with the rows.")]
@@ -45,6 +47,18 @@ def retry(call: Call, event: Event = None) -> int:
     return _act(call, "retry", event, "Try these again?", {})
 
 
+@command(app, APPROVE, selectors=SELECTORS, acting=True)
+def approve(
+    call: Call,
+    event: Event = None,
+    confirm_count: Annotated[
+        int | None, typer.Option("--confirm", metavar="N", help="How many deliveries you mean.")
+    ] = None,
+) -> int:
+    """Let through what waits for a person, such as a refund over the limit."""
+    return _act(call, APPROVE, event, "Type the number to let these through:", {}, confirm_count)
+
+
 @command(app, "drop", selectors=SELECTORS, acting=True)
 def drop(call: Call, event: Event = None, reason: Reason = None) -> int:
     """Give rows up for good; they are kept as skipped, with your reason."""
@@ -69,7 +83,9 @@ def row(delivery: dict[str, Any], timezone: str) -> list[Any]:
     ]
 
 
-def _act(call: Call, act: str, event: str | None, question: str, more: dict[str, Any]) -> int:
+def _act(
+    call: Call, act: str, event: str | None, question: str, more: dict[str, Any], typed: int | None = None
+) -> int:
     """Show what matches, ask, and do it to exactly these rows."""
     chosen: dict[str, Any] = {}
     for name, value in call.selectors:
@@ -88,7 +104,10 @@ def _act(call: Call, act: str, event: str | None, question: str, more: dict[str,
             _print_preview(preview, client.timezone)
         if call.dry_run or not preview["count"]:
             return DONE
-        if not confirm(call, f"{counted(preview['count'], 'delivery', 'deliveries')}. {question}"):
+        question = f"{counted(preview['count'], 'delivery', 'deliveries')}. {question}"
+        if act == APPROVE:
+            _insist(call, preview["count"], question, typed)
+        elif not confirm(call, question):
             return DONE
         done = client.post(f"/deliveries/{act}", chosen | more | {"preview": preview["preview"]})
     if call.json:
@@ -96,6 +115,13 @@ def _act(call: Call, act: str, event: str | None, question: str, more: dict[str,
     else:
         to_stderr(f"{counted(done['count'], 'delivery', 'deliveries')} done")
     return DONE if done["count"] == preview["count"] else PARTLY
+
+
+def _insist(call: Call, count: int, question: str, typed: int | None) -> None:
+    """The number has to be typed, whatever else was said: money may leave."""
+    given = type_in(call, question, "--confirm", str(count)) if typed is None else str(typed)
+    if given != str(count):
+        raise usage(f"{given!r} is not {count}: nothing was let through")
 
 
 def _print_preview(preview: dict[str, Any], timezone: str) -> None:

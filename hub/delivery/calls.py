@@ -13,7 +13,7 @@ from hub.delivery.dispatch import Task
 from hub.delivery.previews import digest_of, parts_of
 from hub.delivery.record import Attempt, PartResult, StrayGone
 from hub.delivery.retry import Sleep, call_with_short_retries
-from hub.delivery.steps import operation_of
+from hub.delivery.steps import is_approved, operation_of
 from hub.store.tables import StrayRow, TargetReceiptRow
 
 T = TypeVar("T")
@@ -86,14 +86,14 @@ class Calls:
 
     async def react(
         self, reactor: Reactor[Any], task: Task, envelope: Envelope, progress: Progress, *, repeatable: bool
-    ) -> None:
+    ) -> Receipt | None:
         """Hand one event over, under the key it has at every redelivery."""
         key = idempotency_key(envelope.event_id, self._sink, operation_of(task.lead))
+        act = reactor.react_approved if is_approved(task.lead) else reactor.react
         progress.start()
-        receipt = await self._call(
-            lambda: reactor.react(envelope, idempotency_key=key), repeatable=repeatable
-        )
+        receipt = await self._call(lambda: act(envelope, idempotency_key=key), repeatable=repeatable)
         progress.tell((receipt.detail if receipt else "") or "sent", receipt)
+        return receipt
 
     async def sync(
         self,

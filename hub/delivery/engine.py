@@ -21,12 +21,14 @@ from hub.delivery.retry import Sleep
 from hub.delivery.runner import SinkRunner
 from hub.delivery.sinks import (
     DeliveryObserver,
+    KeepRefunds,
     LoadBooking,
     LoadContact,
     LoadEnvelope,
     NoObserver,
     RunningSink,
     SinkActivity,
+    keep_no_refunds,
 )
 from hub.delivery.worker import Worker
 from hub.errors import StoreError
@@ -53,6 +55,7 @@ class DeliveryEngine:
         load_booking: LoadBooking,
         load_contact: LoadContact,
         load_envelope: LoadEnvelope,
+        keep_refunds: KeepRefunds = keep_no_refunds,
         owner: str,
         epoch: int = 1,
         alone: bool = False,
@@ -90,6 +93,7 @@ class DeliveryEngine:
                     clock=clock,
                     epoch=epoch,
                     load_envelope=load_envelope,
+                    keep_refunds=keep_refunds,
                     observer=watching,
                     sleep=sleep,
                 ),

@@ -1,7 +1,8 @@
 """What a failed attempt means for its row: pure, so that the whole schedule can be read and tested here.
 
 Transient failures wait longer and longer and are parked when the attempts are used up; permanent
-ones are dead at once; missing credentials, a wait the target names and an outage count for nobody.
+ones are dead at once; missing credentials, a wait the target names and an outage count for nobody. What
+a person has to approve is parked as it is, until they do.
 See docs/adr/0008 and 0011.
 """
 
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from adapters.api import Repeat, SafeFor
-from adapters.errors import AuthError, PermanentError, TransientError
+from adapters.errors import AdapterError, ApprovalNeededError, AuthError, PermanentError, TransientError
 from hub.delivery.errors import CutOffError
 from hub.errors import HubError
 
@@ -77,6 +78,8 @@ def judge(error: Exception, tried: Tried, terms: Terms, *, now: datetime, jitter
     """Sort one failed attempt; `jitter` is a random number in [0, 1)."""
     if isinstance(error, AuthError):
         return Verdict("pending", "auth_failed", tried.attempts, now, stops_sink=True)
+    if isinstance(error, ApprovalNeededError):
+        return Verdict("parked", "parked", tried.attempts, now)
     if isinstance(error, PermanentError):
         return Verdict("dead", "dead", tried.attempts + 1, now)
     verdict = _judge_transient(error, tried, terms, now=now, jitter=jitter)
@@ -130,7 +133,7 @@ def delay(retry: RetryPolicy, failed: int, *, jitter: float) -> timedelta:
 
 def error_class(error: Exception) -> str:
     """The name a delivery shows: the group the error belongs to, or the class of an unexpected one."""
-    for group in (AuthError, PermanentError, TransientError):
+    for group in (ApprovalNeededError, AuthError, PermanentError, TransientError):
         if isinstance(error, group):
             return group.__name__
     return type(error).__name__
@@ -142,7 +145,7 @@ def error_message(error: Exception) -> str:
     Adapters and the hub promise that their messages hold neither secrets nor guests' data. An unexpected
     exception promises nothing (a ValidationError quotes its input): only its class and place are told.
     """
-    if isinstance(error, AuthError | PermanentError | TransientError | HubError):
+    if isinstance(error, AdapterError | HubError):
         text = " ".join(str(error).split()) or type(error).__name__
     else:
         text = f"unexpected {type(error).__name__}{_place(error)}"

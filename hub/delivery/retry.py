@@ -37,8 +37,18 @@ async def call_with_short_retries(
 
     Raises what the last try raised; CutOffError if it took too long, which is never tried again at
     once since the call may still be having its effect. Not `repeatable`: nor is any other that may have
-    had it.
+    had it. If one of the tries may have had its effect, the error says so, whatever the last one met.
     """
+    unknown = False
+
+    async def tried() -> T:
+        nonlocal unknown
+        try:
+            return await bounded(call, timeout)
+        except TransientError as error:
+            unknown = error.effect_unknown = unknown or error.effect_unknown
+            raise
+
     retrying = AsyncRetrying(
         retry=retry_if_exception(partial(_may_pass_soon, repeatable=repeatable)),
         stop=stop_after_attempt(SHORT_TRIES),
@@ -46,7 +56,7 @@ async def call_with_short_retries(
         sleep=sleep,
         reraise=True,
     )
-    return await retrying(bounded, call, timeout)
+    return await retrying(tried)
 
 
 def longest_attempt(timeout: timedelta) -> timedelta:

@@ -1,6 +1,6 @@
 """A sink as the engine runs it, and what the engine tells others about it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
@@ -9,9 +9,11 @@ from sqlmodel import Session
 
 from adapters.api import BookingMirror, ContactMirror, Reactor
 from events import Booking, Contact, Envelope
+from events.refunds import Refund
 from hub.delivery.pace import Pace
 from hub.delivery.policy import RetryPolicy, Terms
 from hub.delivery.retry import longest_attempt
+from hub.errors import LogError
 from hub.settings import Rate
 
 LEASE_MARGIN = timedelta(seconds=30)
@@ -23,8 +25,15 @@ LoadContact = Callable[[Session, str], Contact | None]
 """The newest state of a contact in the live projection, its `position` set."""
 LoadEnvelope = Callable[[int], Awaitable[Envelope | None]]
 """The event at a position of the log, opened; raises a HubError if the log does not answer."""
+KeepRefunds = Callable[[Envelope, Sequence[Refund]], Awaitable[None]]
+"""Append what went back because of an event to the booking's history, each refund once; raises a HubError."""
 Wants = Callable[[Session, Booking | Contact, bool], bool]
 """Whether a mirror wants this state at its target, given whether the target holds something for it."""
+
+
+async def keep_no_refunds(envelope: Envelope, refunds: Sequence[Refund]) -> None:
+    """An engine without a log: its sinks give nothing back."""
+    raise LogError(f"nobody keeps the refund of {envelope.booking_id}")
 
 
 def wants_everything(_: Session, __: Booking | Contact, ___: bool) -> bool:

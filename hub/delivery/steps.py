@@ -14,6 +14,9 @@ WAITING = ("pending", "sending")
 REPLAY = "replay:"
 """How the cause of a row begins that a person wanted delivered again; the operation's id follows."""
 
+APPROVED = "approved:"
+"""How the cause of a row begins that a person has let through; who that was follows."""
+
 DRIFT = "drift:"
 REPAIRS = ("apply:", DRIFT)
 """How the cause of a row begins that repairs a target; the operation's id follows."""
@@ -90,6 +93,11 @@ def reactor_step(
 def is_repair(row: DeliveryRow) -> bool:
     """Whether the target was found to differ, so that what a receipt says of it cannot be relied on."""
     return row.cause is not None and row.cause.startswith(REPAIRS)
+
+
+def is_approved(row: DeliveryRow) -> bool:
+    """Whether a person has let through what the adapter would not do by itself."""
+    return row.cause is not None and row.cause.startswith(APPROVED)
 
 
 def operation_of(row: DeliveryRow) -> str | None:

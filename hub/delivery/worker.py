@@ -8,12 +8,12 @@ import asyncio
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from sqlmodel import Session
 
-from adapters.api import Reactor
+from adapters.api import Reactor, Receipt
 from events import Envelope
 from hub.clock import Clock
 from hub.delivery.calls import Calls, Progress
@@ -31,8 +31,8 @@ from hub.delivery.record import (
     record_success,
 )
 from hub.delivery.retry import Sleep
-from hub.delivery.sinks import DeliveryObserver, LoadEnvelope, RunningSink
-from hub.errors import HubError, StoreError
+from hub.delivery.sinks import DeliveryObserver, KeepRefunds, LoadEnvelope, RunningSink
+from hub.errors import ConcurrencyError, HubError, LogUnavailableError, StoreError
 from hub.store import claims
 from hub.store.claims import Failure
 from hub.store.database import Database
@@ -65,6 +65,7 @@ class Worker:
         clock: Clock,
         epoch: int,
         load_envelope: LoadEnvelope,
+        keep_refunds: KeepRefunds,
         observer: DeliveryObserver,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -72,6 +73,7 @@ class Worker:
         self._db = db
         self._clock = clock
         self._load_envelope = load_envelope
+        self._keep_refunds = keep_refunds
         self._observer = observer
         self._sleep = sleep
         self._meter = Meter(lambda: sink.adapter.context.http.sent)
@@ -112,9 +114,21 @@ class Worker:
         adapter = self._sink.adapter
         if isinstance(adapter, Reactor):
             envelope = await self._envelope(task)
-            await self._calls.react(adapter, task, envelope, progress, repeatable=self._is_repeatable(task))
+            repeatable = self._is_repeatable(task)
+            receipt = await self._calls.react(adapter, task, envelope, progress, repeatable=repeatable)
+            await self._keep_facts(adapter, envelope, receipt)
         else:
             await self._calls.sync(adapter, task, progress, save=save)
+
+    async def _keep_facts(self, adapter: Reactor[Any], envelope: Envelope, receipt: Receipt | None) -> None:
+        """Append what the act made true, before the row says that it is done: both, or the act again."""
+        facts = adapter.facts(receipt) if receipt is not None else ()
+        if not facts:
+            return
+        try:
+            await self._keep_refunds(envelope, facts)
+        except (ConcurrencyError, LogUnavailableError) as error:
+            raise NotReadableError("the log does not take what came of it") from error
 
     def _is_repeatable(self, task: Task) -> bool:
         """Whether a call without an answer may be made again within this attempt."""

@@ -167,7 +167,7 @@ class PollWatch:
         outcome = await self._runs.fill_in_turn(source, plan)
         if outcome == "busy":
             return REPEATED_AFTER
-        if outcome == "read":
+        if outcome == "read" and plan.poll.every:
             # Polls have left these lists alone until now.
             self._soon.add(source)
             self._woken.set()
@@ -184,9 +184,9 @@ class PollWatch:
         return REGISTRATION_EVERY
 
     def _give_new_address_its_turn(self, source: str, now: datetime) -> None:
-        address = self._registration.address_or_none(source)
+        address = self._registration.address_or_none(source) or ""
         if self._addresses.get(source) != address:
-            self._addresses[source] = address or ""
+            self._addresses[source] = address
             self._turns["registration", source] = _Turn(now)
 
 

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from adapters.api import AdapterConfig, BookingMirror, ContactMirror, Reactor, Source
+from adapters.config_types import format_duration, parse_duration
 from adapters.http import HttpClient
 from adapters.registry import AdapterType, known_types, load_adapter
 from events.catalogue import CATALOGUE
@@ -48,6 +50,13 @@ class Checked:
     @property
     def is_reactor(self) -> bool:
         return self.sink is not None and issubclass(self.sink, Reactor)
+
+    @property
+    def least_grace(self) -> timedelta:
+        """How long a cancellation waits at least."""
+        return (
+            self.sink.least_grace if self.sink is not None and issubclass(self.sink, Reactor) else timedelta()
+        )
 
 
 @dataclass
@@ -173,6 +182,8 @@ class InstanceCheck:
             if written and not is_null(written.node):
                 message = f"{key} belongs to mirrors; a reactor keeps nothing that could be compared"
                 self._report(written.place, ("sinks", name, key), message)
+        if sink.least_grace:
+            self._careful_keys(name, entry, sink)
         if isinstance(start, Scalar) and start.text == "upcoming":
             message = "upcoming belongs to mirrors; a reactor starts now"
             self._report(start.place, ("sinks", name, "start"), message)
@@ -182,12 +193,30 @@ class InstanceCheck:
                 if isinstance(item, Scalar) and not (item.broken or item.null or item.text in handled):
                     self._event(item, ("sinks", name, "events", index), sink, handled)
 
+    def _careful_keys(self, name: str, entry: Map, sink: type[Reactor[Any]]) -> None:
+        """What cannot be undone is done neither soon nor for what happened before the sink was there."""
+        grace, start = entry.get("grace"), entry.get("start")
+        if isinstance(grace, Scalar) and _is_shorter(grace.text, sink.least_grace):
+            message = f"a cancellation waits at least {format_duration(sink.least_grace)} for {sink.name}"
+            self._report(grace.place, ("sinks", name, "grace"), message)
+        if isinstance(start, Scalar) and start.text == "beginning":
+            message = f"{sink.name} starts now; what was cancelled before is for a person"
+            self._report(start.place, ("sinks", name, "start"), message)
+
     def _event(self, item: Scalar, path: KeyPath, sink: type[Reactor[Any]], handled: set[str]) -> None:
         if item.text in CATALOGUE:
             message = f"{sink.name} does not act on {item.text}; it knows {', '.join(sorted(handled))}"
         else:
             message = f"{shown(item)} is not an event{did_you_mean(item.text, CATALOGUE)}"
         self._report(item.place, path, message)
+
+
+def _is_shorter(text: str, least: timedelta) -> bool:
+    """Whether this is a duration and too short; one that is none is reported elsewhere."""
+    try:
+        return parse_duration(text) < least
+    except ValueError:
+        return False
 
 
 def config_models(adapters: Adapters) -> dict[str, dict[str, type[BaseModel]]]:

@@ -209,6 +209,7 @@ def _source(name: str, entry: SourceEntry, checked: Checked) -> SourceSettings:
 
 def _sink(name: str, entry: SinkEntry, checked: Checked) -> SinkSettings:
     start = entry.start or ("now" if checked.is_reactor else "upcoming")
+    grace = max(entry.grace, checked.least_grace)
     return SinkSettings.model_validate(
-        {**dict(entry), "name": name, "start": start, "config": checked.config}
+        {**dict(entry), "name": name, "start": start, "grace": grace, "config": checked.config}
     )

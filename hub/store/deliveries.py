@@ -31,6 +31,9 @@ FINAL_STATES = ("delivered", "covered", "dead", "skipped")
 
 RETRIABLE_STATES = ("parked", "dead", "uncertain")
 
+ASKS = "ApprovalNeededError"
+"""The error class of a parked row that waits for a person to let it through."""
+
 NOT_MATCHED = "not_matched"
 """The reason of a row whose booking or contact its sink does not take: skipped, or delivered as absent."""
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from hub.web.hub_objects import IssueObject, Severity
 from hub.web.services import HubServices
-from hub.web.situation import Situation
+from hub.web.situation import ASKING, Situation
 from hub.web.source_issues import find_source_issues
 
 BEHIND = timedelta(minutes=1)
@@ -93,7 +93,7 @@ KINDS: Mapping[str, Kind] = {
         "be read back waits, and it is asked again every few minutes",
         "bookinghub sources resume {object}",
     ),
-    "webhook_silent": Kind(
+    "webhook_silence": Kind(
         "warning",
         "Webhooks do not arrive any more: {detail}",
         "bookinghub sources connect {object}",
@@ -130,6 +130,12 @@ KINDS: Mapping[str, Kind] = {
         "All attempts failed for a passing reason: {detail}; a newer change of the booking, or the end of an "
         "outage, tries again by itself",
         "bookinghub deliveries retry --sink {object} --state parked",
+    ),
+    "refund_waits": Kind(
+        "warning",
+        "Something is over a limit of the sink and waits until a person lets it through, or gives it up "
+        "(deliveries drop): {detail}",
+        "bookinghub deliveries approve --sink {object} --dry-run",
     ),
     "uncertain_delivery": Kind(
         "critical",
@@ -276,7 +282,12 @@ def _of_configuration(services: HubServices, seen: Situation) -> Iterator[Found]
             yield Found("sink_orphaned", name, min(one.since for one in left), f"{count} at {where}")
 
 
-_STUCK = {"dead": "delivery_dead", "parked": "booking_parked", "uncertain": "uncertain_delivery"}
+_STUCK = {
+    "dead": "delivery_dead",
+    "parked": "booking_parked",
+    "uncertain": "uncertain_delivery",
+    ASKING: "refund_waits",
+}
 
 
 _HALTED = {"paused": "source_paused", "auth_failed": "source_auth_failed"}

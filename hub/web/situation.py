@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, union
+from sqlalchemy import case, func, or_, union
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -53,6 +53,8 @@ from hub.web.fact_counts import FactCounts, SourceFacts
 from hub.web.services import HubServices, LogFacts
 
 NEED_A_PERSON = ("parked", "dead", "uncertain")
+ASKING = "asking"
+"""Parked rows that only wait for a person to let them through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +235,13 @@ def _out_of_step(session: Session) -> dict[str, int]:
 
 
 def _stuck(session: Session) -> dict[tuple[str, str], Pile]:
+    asks = (col(DeliveryRow.state) == "parked") & (col(DeliveryRow.error_class) == deliveries.ASKS)
+    kind = case((asks, ASKING), else_=col(DeliveryRow.state)).label("kind")
+    found: Any = select(col(DeliveryRow.sink).label("sink"), kind, col(DeliveryRow.changed_at).label("at"))
+    stuck = found.where(col(DeliveryRow.state).in_(NEED_A_PERSON)).subquery()
     grouped = session.execute(
-        select(DeliveryRow.sink, DeliveryRow.state, func.count(), func.min(DeliveryRow.changed_at))
-        .where(col(DeliveryRow.state).in_(NEED_A_PERSON))
-        .group_by(col(DeliveryRow.sink), col(DeliveryRow.state))
+        select(stuck.c.sink, stuck.c.kind, func.count(), func.min(stuck.c.at)).group_by(
+            stuck.c.sink, stuck.c.kind
+        )
     )
     return {(sink, state): Pile(count, since) for sink, state, count, since in grouped}

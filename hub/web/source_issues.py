@@ -80,7 +80,7 @@ def _of_webhooks(
     if since is not None and settings.silence and (last is None or last <= since):
         changes = f"{poll.silent_changes} {'change' if poll.silent_changes == 1 else 'changes'}"
         detail = f"no webhook for {lasting(now - since)} though polls found {changes}"
-        yield SourceIssue("webhook_silent", settings.name, since, detail)
+        yield SourceIssue("webhook_silence", settings.name, since, detail)
 
 
 def _is_to_come(one: Missing, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""Deliveries: listed, shown with their tries, tried again or given up by a person.
+"""Deliveries: listed, shown with their tries, tried again, let through or given up by a person.
 
 An act may be asked for as a dry run first; the preview's id then goes with the act, which is refused
 if other rows match by then. What was shown is what runs.
@@ -15,9 +15,10 @@ from sqlmodel import Session, col, select
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hub.delivery.steps import APPROVED
 from hub.delivery.wanted import DROPPED
 from hub.store import deliveries
-from hub.store.deliveries import RETRIABLE_STATES, DeliveryFilter
+from hub.store.deliveries import ASKS, RETRIABLE_STATES, DeliveryFilter
 from hub.store.tables import AttemptRow, BookingRow, DeliveryRow
 from hub.web import refs
 from hub.web.acting import HubRoute, caller_of, services_of
@@ -61,13 +62,18 @@ class Asked:
     preview: str | None
     reason: str | None
     if_match: str | None
+    asking: bool = False
+    """Only rows that wait for an approval."""
 
     def rows(self, session: Session) -> Sequence[DeliveryRow]:
         """The rows that match now, by position; raises ProblemError if others were shown."""
         chooser = Chooser.of(session, self.selection)
         _insist(session, chooser.generation, self.selection, self.if_match)
         order = (col(DeliveryRow.position), col(DeliveryRow.sink), col(DeliveryRow.key))
-        rows = session.exec(select(DeliveryRow).where(*chooser.deliveries()).order_by(*order)).all()
+        chosen = chooser.deliveries()
+        if self.asking:
+            chosen = [*chosen, col(DeliveryRow.error_class) == ASKS]
+        rows = session.exec(select(DeliveryRow).where(*chosen).order_by(*order)).all()
         if self.preview is not None and self.preview != _preview(rows):
             raise ProblemError(
                 "preview-outdated",
@@ -127,6 +133,17 @@ async def retry_deliveries(request: Request) -> Response:
     return await _act(services, asked, lambda session, row: deliveries.retry(session, row, now=now))
 
 
+@router.post("/deliveries/approve", responses=gives(DeliveryPreview))
+async def approve_deliveries(request: Request) -> Response:
+    """Let through what waits for a person, such as a refund over the limit; `dry_run` shows it."""
+    services = services_of(request)
+    asked = replace(await _read(request, services, ("parked",), ("parked",)), asking=True)
+    cause, now = f"{APPROVED}{caller_of(request).name}", services.clock.now()
+    return await _act(
+        services, asked, lambda session, row: deliveries.retry(session, row, now=now, cause=cause)
+    )
+
+
 @router.post("/deliveries/drop", responses=gives(DeliveryPreview))
 async def drop_deliveries(request: Request) -> Response:
     """Give rows up: they become `skipped` with a reason, and are never tried again by themselves."""
@@ -180,9 +197,13 @@ def _exactly(row: DeliveryRow) -> DeliveryFilter:
 
 
 def _preview(rows: Sequence[DeliveryRow]) -> str:
-    """The same as long as the same rows are in the same states."""
-    listed = sorted((row.sink, row.event_id, row.key, row.state) for row in rows)
+    """The same as long as the same rows are in the same states, and ask for the same."""
+    listed = sorted((row.sink, row.event_id, row.key, row.state, _asked_for(row)) for row in rows)
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
+
+
+def _asked_for(row: DeliveryRow) -> str:
+    return row.error_message or "" if row.error_class == ASKS else ""
 
 
 def _shown(rows: Sequence[DeliveryRow], *, dry_run: bool) -> DeliveryPreview:

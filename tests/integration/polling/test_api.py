@@ -213,8 +213,8 @@ async def test_what_needs_a_person_is_an_issue(
     await world.caught_up()
     await world.sourcing.runs.poll_in_turn(SOURCE, world.plan())
     found = await api.issues()
-    assert set(found) == {"key_expires", "booking_missing", "webhook_silent", "webhook_not_registered"}
-    assert found["webhook_silent"] == (
+    assert set(found) == {"key_expires", "booking_missing", "webhook_silence", "webhook_not_registered"}
+    assert found["webhook_silence"] == (
         "Webhooks do not arrive any more: no webhook for 3 h though polls found 1 change"
     )
     assert "in 12 d" in found["key_expires"]

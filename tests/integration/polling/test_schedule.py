@@ -83,9 +83,12 @@ async def test_what_is_switched_off_is_not_asked_for(
     provider.show(booking())
     world.watch()
     await until(lambda: bool(world.lists()) and world.lists()[0].history_done_at is not None)
-    assert {window.by for window, _ in provider.windows} == {"start"}
-    polled = world.last_poll()
-    assert polled is None or polled.polled_at is None
+    asked = len(provider.windows)
+    world.clock.advance(timedelta(days=1))
+    world.settings = settings_of(tmp_path, poll="{every: 1h}", backfill="false")
+    await until(world.has_polled)
+    assert {window.by for window, _ in provider.windows[:asked]} == {"start"}
+    assert len(provider.windows) == asked + 2, "the only poll is the one that was switched on"
 
 
 async def test_a_provider_that_is_down_is_asked_again(world: World, provider: ListProvider) -> None:

@@ -13,6 +13,7 @@ from adapters.errors import AdapterError, AuthError, PermanentError, RefusalErro
 from hub.errors import LogUnavailableError
 from hub.settings import Rate
 from hub.store import installation, operations, sinks, sources, unconfirmed
+from hub.store.deliveries import ASKS
 from hub.store.tables import DeliveryRow, QuarantineRow
 from hub.web.issues import KINDS
 from tests.factories import at, history, snapshot
@@ -272,6 +273,64 @@ async def test_stuck_deliveries_are_one_issue_per_sink(world: World, state: str,
     assert found[code]["object"] == "crm"
     assert "2 deliveries" in found[code]["meaning"]
     assert (await status(world))["sinks"]["crm"]["out_of_step"] == 2
+
+
+def asking(world: World, *, sink: str = "team-chat") -> None:
+    """Rows of this sink wait for a person to let them through."""
+
+    def work(session: Any) -> None:
+        for row in session.scalars(sqlmodel.select(DeliveryRow).filter_by(sink=sink)).all():
+            row.state, row.changed_at = "parked", NOW
+            row.error_class, row.error_message = ASKS, f"49.00 EUR would go back for {row.booking_id}"
+
+    world.change(work)
+
+
+@on_both_databases
+async def test_what_waits_for_an_approval_is_an_issue_of_its_own(world: World) -> None:
+    world.booking(provider_id="b1")
+    world.booking(provider_id="b2")
+    settle(world)
+    settle(world, "parked", sink="crm")
+    asking(world)
+    found = await issues(world)
+    assert {code: issue["object"] for code, issue in found.items()} == {
+        "booking_parked": "crm",
+        "refund_waits": "team-chat",
+    }
+    assert "2 deliveries" in found["refund_waits"]["meaning"]
+    assert found["refund_waits"]["what_to_do"].startswith("bookinghub deliveries approve --sink team-chat")
+
+
+async def test_only_what_asks_is_let_through_and_only_as_it_was_shown(world: World) -> None:
+    world.booking(provider_id="b1")
+    world.booking(provider_id="b2")
+    settle(world)
+    settle(world, "parked", sink="crm")
+    asking(world)
+    client, url = world.client("operate"), "/api/v1/deliveries/approve"
+    assert (await client.post(url, json={})).status_code == 422
+    assert (await client.post(url, json={"sink": "crm"})).json()["count"] == 0
+    assert (await client.post(url, json={"sink": "team-chat", "state": "dead"})).status_code == 422
+    assert (await world.client("read").post(url, json={"sink": "team-chat"})).status_code == 403
+    shown = (await client.post(url, json={"sink": "team-chat", "dry_run": True})).json()
+    assert (shown["count"], shown["by_sink"]) == (2, {"team-chat": {"parked": 2}})
+    assert shown["items"][0]["last_error"]["message"] == "49.00 EUR would go back for b1"
+
+    def dearer(session: Any) -> None:
+        for row in session.scalars(sqlmodel.select(DeliveryRow).filter_by(sink="team-chat")).all():
+            row.error_message = "98.00 EUR would go back"
+
+    world.change(dearer)
+    wanted = {"sink": "team-chat", "preview": shown["preview"]}
+    assert (await client.post(url, json=wanted)).status_code == 409
+    again = (await client.post(url, json={"sink": "team-chat", "dry_run": True})).json()
+    done = await client.post(url, json={"sink": "team-chat", "preview": again["preview"]})
+    assert done.json()["count"] == 2
+    rows = world.change(lambda s: list(s.scalars(sqlmodel.select(DeliveryRow).filter_by(sink="team-chat"))))
+    assert {(row.state, row.cause) for row in rows} == {("pending", "approved:operate-test")}
+    assert world.woken
+    assert set(await issues(world)) == {"booking_parked"}
 
 
 async def test_issues_of_reader_and_streams_come_from_the_hub(world: World) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from adapters import safe_for
 from adapters.api import Repeat
-from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
+from adapters.errors import AdapterError, ApprovalNeededError, AuthError, PermanentError, TransientError
 from hub.delivery.errors import CutOffError
 from hub.delivery.policy import (
     RetryPolicy,
@@ -180,3 +180,13 @@ def test_stored_message_of_an_unexpected_error_tells_its_place_and_no_content() 
 def test_error_class_is_the_group_an_error_belongs_to() -> None:
     assert error_class(CutOffError("x")) == "TransientError"
     assert error_class(KeyError("x")) == "KeyError"
+
+
+def test_what_a_person_has_to_approve_is_parked_and_nobodys_attempt() -> None:
+    asks = ApprovalNeededError("49.00 EUR would go back, over 20.00 EUR")
+    for failed_before in (0, 19):
+        found = verdict(asks, failed_before=failed_before, repeat="unsafe", age=DAY * 2)
+        assert (found.state, found.attempts, found.unknown) == ("parked", failed_before, False)
+        assert not found.stops_sink
+    assert error_class(asks) == "ApprovalNeededError"
+    assert error_message(asks) == str(asks)

@@ -110,3 +110,15 @@ async def test_what_may_have_had_its_effect_is_tried_once_if_it_must_not_be_repe
     assert caught.value is lost
     assert call.tries == 2
     assert await attempt(Call(lost), Pauses()) == "done"
+
+
+async def test_what_an_earlier_try_may_have_done_is_not_forgotten_by_the_last() -> None:
+    lost = TransientError("reset", effect_unknown=True)
+    call = Call(lost, TransientError("503"), TransientError("503 again"))
+    with pytest.raises(TransientError, match="503 again") as caught:
+        await attempt(call, Pauses())
+    assert caught.value.effect_unknown
+    call = Call(*(TransientError("503") for _ in range(3)))
+    with pytest.raises(TransientError) as caught:
+        await attempt(call, Pauses())
+    assert not caught.value.effect_unknown

@@ -67,6 +67,12 @@ class Bell(Reactor[BellConfig]):
         return Receipt(external_id=idempotency_key)
 
 
+class Till(Bell):
+    name = "till"
+    handles = (BookingCancelled,)
+    least_grace = timedelta(hours=1)
+
+
 class DeskConfig(SourceConfig):
     """Whoever has the key can ask."""
 
@@ -95,11 +101,12 @@ def _load(name: str) -> AdapterType:
         "bell": AdapterType("bell", "Rings.", sink=Bell),
         "board": AdapterType("board", "Writes texts on a board.", sink=Board),
         "desk": AdapterType("desk", "Where people book.", source=Desk),
+        "till": AdapterType("till", "Gives money back.", sink=Till),
     }[name]
 
 
-ADAPTERS = Adapters(known=lambda: ("bell", "board", "broken", "desk"), load=_load)
-WORKING_ADAPTERS = Adapters(known=lambda: ("bell", "board", "desk"), load=_load)
+ADAPTERS = Adapters(known=lambda: ("bell", "board", "broken", "desk", "till"), load=_load)
+WORKING_ADAPTERS = Adapters(known=lambda: ("bell", "board", "desk", "till"), load=_load)
 
 SOUND = """\
 sources:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 import pytest
 from pydantic import ValidationError
 
+from adapters.config_types import format_duration
 from hub.settings import ListenAddress, Rate, load_settings
 from hub.settings.display import effective
 from tests.unit.settings.example_adapters import (
@@ -445,3 +446,30 @@ def test_registration_needs_an_address_to_be_called_at(tmp_path: Path) -> None:
     source = loaded(tmp_path, SOUND, ASKING, register, public, KEY="k").settings.sources["front"]
     assert source.webhook is not None
     assert source.webhook.register
+
+
+@pytest.mark.parametrize(
+    ("written", "grace"), [("", "1h"), ("grace: 60m", "1h"), ("grace: 2h", "2h"), ("grace: ~", "1h")]
+)
+def test_what_cannot_be_undone_waits_long_enough(tmp_path: Path, written: str, grace: str) -> None:
+    text = f"sinks: {{cash: {{type: till, events: [BookingCancelled], {written}}}}}"
+    found = loaded(tmp_path, SOUND, text).settings.sinks["cash"]
+    assert format_duration(found.grace) == grace
+
+
+@pytest.mark.parametrize(
+    ("written", "path", "told"),
+    [
+        ("grace: 59m", "sinks.cash.grace", "a cancellation waits at least 1h for till"),
+        ("grace: 0s", "sinks.cash.grace", "a cancellation waits at least 1h for till"),
+        ("grace: soon", "sinks.cash.grace", "is not a duration"),
+        ("start: beginning", "sinks.cash.start", "till starts now"),
+    ],
+)
+def test_what_cannot_be_undone_is_done_neither_soon_nor_for_the_past(
+    tmp_path: Path, written: str, path: str, told: str
+) -> None:
+    text = f"sinks: {{cash: {{type: till, events: [BookingCancelled], {written}}}}}"
+    found = complaints(tmp_path, SOUND, text)
+    assert set(found) == {path}
+    assert told in found[path]

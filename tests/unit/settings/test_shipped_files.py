@@ -15,6 +15,7 @@ INVENTED = {
     "CALDAV_PASSWORD": "an-invented-password",
     "FEED_TOKEN": "an-invented-token-of-a-feed",
     "HUBSPOT_TOKEN": "pat-invented",
+    "STRIPE_KEY": "rk_test_invented",
     "TEAM_CHAT_URL": "json://127.0.0.1/invented",
     "BACKEND_WEBHOOK_SECRET": "whsec_aW52ZW50ZWQtYnl0ZXMtb2YtYS1zZWNyZXQ=",
 }
