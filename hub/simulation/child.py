@@ -8,9 +8,10 @@ in the lock's file says which process that is and by which plan it plays.
 import asyncio
 import json
 import signal
+import socket
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
@@ -20,7 +21,6 @@ import structlog
 from hub.errors import ConfigError
 from hub.log.locks import FileLock
 from hub.log.processes import send_signal, started_at
-from hub.ports import can_listen
 from hub.simulation.stage import Plan
 
 LOCK, OUTPUT = "sim.lock", "sim.log"
@@ -28,6 +28,7 @@ _POLL_SECONDS = 0.05
 _WATCH_SECONDS = 0.2
 _LONGEST_PAUSE = 5.0
 _STOP_SECONDS = 10.0
+_BACKLOG = 128
 
 _log = structlog.get_logger(__name__)
 
@@ -99,15 +100,27 @@ class SimulatorChild:
         return True
 
     def _spawn(self, lock: FileLock) -> None:
-        """Start the child with the lock; what it is goes into the file before our copy is closed."""
+        """Start the child with the lock, and with sockets that listen: so nobody can take a port meanwhile.
+
+        What the child is goes into the lock's file before our copy is closed.
+        """
         try:
-            with self._output.open("ab") as output:
+            with ExitStack() as stack:
+                sockets = {
+                    name: stack.enter_context(self._listening(port))
+                    for name, port in self._plan.ports.items()
+                }
+                output = stack.enter_context(self._output.open("ab"))
+                inherited = {name: one.fileno() for name, one in sockets.items()}
                 self._child = subprocess.Popen(  # noqa: S603 - this interpreter and a module of ours
-                    [sys.executable, "-P", "-m", "hub.simulation", self._plan.to_json()],
+                    [
+                        *(sys.executable, "-P", "-m", "hub.simulation"),
+                        *(self._plan.to_json(), json.dumps(inherited)),
+                    ],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    pass_fds=(lock.descriptor,),
+                    pass_fds=(lock.descriptor, *inherited.values()),
                     start_new_session=True,
                 )
             self._note = _Note(self._child.pid, started_at(self._child.pid), self._plan.to_json())
@@ -115,25 +128,31 @@ class SimulatorChild:
         finally:
             lock.close()
 
+    def _listening(self, port: int) -> socket.socket:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setblocking(False)
+        try:
+            listener.bind(("127.0.0.1", port))
+            listener.listen(_BACKLOG)
+        except OSError as error:
+            listener.close()
+            raise ConfigError(
+                f"simulator: another program uses port {port}; "
+                f"remove {self._plan.data_dir / 'sim.json'} to have others chosen"
+            ) from error
+        return listener
+
     async def _answering(self) -> None:
         deadline = _now() + self._started_within
         async with httpx.AsyncClient(trust_env=False, timeout=2) as http:
             for name, port in self._plan.ports.items():
                 while not await _answers(http, port):
                     if self._is_gone():
-                        raise ConfigError(self._why_ended())
+                        raise ConfigError(f"the stand-ins ended at once, see {self._output}")
                     if _now() > deadline:
                         raise ConfigError(f"the stand-in for {name} does not answer, see {self._output}")
                     await asyncio.sleep(_POLL_SECONDS)
-
-    def _why_ended(self) -> str:
-        taken = [str(port) for port in self._plan.ports.values() if not can_listen(port)]
-        if taken:
-            return (
-                f"simulator: another program uses port {', '.join(taken)}; "
-                f"remove {self._plan.data_dir / 'sim.json'} to have others chosen"
-            )
-        return f"the stand-ins ended at once, see {self._output}"
 
     async def _watch(self) -> None:
         """Put the stand-ins up again if they die, for as long as it takes."""
@@ -146,8 +165,11 @@ class SimulatorChild:
             _log.warning("playground_died", pid=self.pid)
             lock = FileLock(self._lock)
             if lock.try_acquire():
-                self._spawn(lock)
-                self.adopted = False
+                try:
+                    self._spawn(lock)
+                    self.adopted = False
+                except ConfigError as error:
+                    _log.error("playground_does_not_start", error=str(error))
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _end(self, note: _Note) -> None:

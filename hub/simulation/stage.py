@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
@@ -52,8 +53,15 @@ class Stage:
     """Serves the stand-ins of a plan; made inside a running loop, for what is remembered goes on at once."""
 
     def __init__(
-        self, plan: Plan, memory: Memory, *, load: Callable[[str], SimulatorType] = load_simulator
+        self,
+        plan: Plan,
+        memory: Memory,
+        *,
+        sockets: Mapping[str, socket.socket] | None = None,
+        load: Callable[[str], SimulatorType] = load_simulator,
     ) -> None:
+        """`sockets` listen already, by type; without them the ports are taken when it runs."""
+        self._sockets = sockets or {}
         self._plan = plan
         self._memory = memory
         self._load = load
@@ -65,7 +73,8 @@ class Stage:
         """Serve until this is set; ConfigError if a port is taken."""
         async with AsyncExitStack() as stack:
             for name, port in self._plan.ports.items():
-                server = WebServer(ListenAddress("127.0.0.1", port), key=f"the stand-in for {name}")
+                address, key = ListenAddress("127.0.0.1", port), f"the stand-in for {name}"
+                server = WebServer(address, key=key, bound=self._sockets.get(name))
                 stack.push_async_callback(server.stop)
                 await server.start(Front(partial(self._answer, name)))
             stack.callback(self._keep_all)
