@@ -111,6 +111,7 @@ class Lookup:
         them; NoProviderError; LogUnavailableError (the outcome is unknown: look again), UnstorableError, and
         ConcurrencyError if others kept being faster.
         """
+        _refuse_overlong(provider_id)
         first = (host, *hosts) if host else hosts
         for attempt in range(_TRIES):
             head = await self._appender.head(source, provider_id)
@@ -142,6 +143,7 @@ class Lookup:
         snapshot = reading.snapshot
         if snapshot is None:
             return Looked(None, None, (), 0, missing=False, reading=reading)
+        _refuse_overlong(snapshot.provider_id)
         head = await self._appender.head(source, snapshot.provider_id)
         if head.version <= before:
             with suppress(ConcurrencyError):
@@ -184,8 +186,7 @@ class Lookup:
     async def _settle(
         self, snapshot: BookingSnapshot, head: Head, provenance: Provenance, causation_id: str | None
     ) -> Settled:
-        if not fits_subject(snapshot.provider_id):
-            raise UnstorableError("its id is too long to be stored")
+        _refuse_overlong(snapshot.provider_id)
         if is_far_ahead(snapshot, moment=self._clock.now()):
             # Taken all the same, since nobody knows better; payloads of the booking count as old till then.
             _log.warning("version_ahead", source=snapshot.source, provider_id=snapshot.provider_id)
@@ -195,6 +196,11 @@ class Lookup:
         if settled.facts and head.state is not None and self._confirmed is not None:
             await self._confirmed(snapshot.source, snapshot.provider_id)
         return settled
+
+
+def _refuse_overlong(provider_id: str) -> None:
+    if not fits_subject(provider_id):
+        raise UnstorableError("its id is too long to be stored")
 
 
 def _hosts(first: Sequence[str], state: Booking | None) -> tuple[str, ...]:

@@ -146,22 +146,38 @@ Break = Callable[[Desk, Provider], None]
         pytest.param(lambda desk, _: setattr(desk.account, "fails_after", True), id="500 after the refund"),
     ],
 )
-@pytest.mark.parametrize("later", [False, True], ids=["at once", "a day later"])
+@pytest.mark.parametrize(
+    ("later", "asked", "amount"),
+    [
+        pytest.param(False, "full", 4900, id="at once"),
+        pytest.param(True, "full", 4900, id="a day later"),
+        pytest.param(False, Decimal(20), 2000, id="a part, at once"),
+        pytest.param(True, Decimal(20), 2000, id="a part, a day later"),
+    ],
+)
 async def test_killed_and_resumed_exactly_one_refund(
-    desk: Desk, provider: Provider, booking: Booking, idempotent: bool, interrupt: Break, later: bool
+    desk: Desk,
+    provider: Provider,
+    booking: Booking,
+    *,
+    idempotent: bool,
+    interrupt: Break,
+    later: bool,
+    asked: Asked,
+    amount: int,
 ) -> None:
     desk.account.idempotent = idempotent
     interrupt(desk, provider)
     with pytest.raises((TransientError, Killed)):
-        await command(desk, provider, booking)
+        await command(desk, provider, booking, asked)
     desk.side.restore()
     provider.dies_before = provider.dies_after = False
     if later:
         desk.remote_keys_expire()
-    first = await command(desk, provider, booking)
-    assert await command(desk, provider, booking) == first
+    first = await command(desk, provider, booking, asked)
+    assert await command(desk, provider, booking, asked) == first
     assert provider.cancelled >= 1
-    assert desk.refunds == [("ch_1", 4900)]
+    assert desk.refunds == [("ch_1", amount)]
 
 
 class TestBesideThePolicy:

@@ -11,7 +11,7 @@ from events import BookingSnapshot
 from events.state import Host
 from hub.clock import ManualClock
 from hub.errors import ConcurrencyError
-from hub.ingest.appending import Appender
+from hub.ingest.appending import Appender, UnstorableError
 from hub.ingest.lookup import Looked, Lookup, NoProviderError
 from hub.log import EventLog, Privacy
 from hub.telemetry import Metrics
@@ -118,6 +118,15 @@ async def test_what_nobody_may_see_is_refused(world: World) -> None:
 async def test_a_source_without_an_api_is_said(world: World) -> None:
     with pytest.raises(NoProviderError, match="counter"):
         await world.lookup.look("counter", "b1")
+
+
+async def test_an_id_that_no_subject_can_hold_is_refused_before_anybody_is_asked(world: World) -> None:
+    long = "ö" * 1000
+    with pytest.raises(UnstorableError, match="too long"):
+        await world.lookup.look(SOURCE, long)
+    with pytest.raises(UnstorableError, match="too long"):
+        await world.lookup.seen(SOURCE, reading_of(row(provider_id=long)), before=0, provenance="poll")
+    assert world.provider.fetched == []
 
 
 async def test_an_answer_that_was_outrun_is_made_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
