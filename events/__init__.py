@@ -13,6 +13,7 @@ from events.booking import (
     BookingDetailsChanged,
     BookingRefunded,
     BookingReinstated,
+    BookingReplacementRequested,
     BookingRescheduled,
     ContactErased,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "BookingEvent",
     "BookingRefunded",
     "BookingReinstated",
+    "BookingReplacementRequested",
     "BookingRescheduled",
     "BookingSnapshot",
     "Contact",

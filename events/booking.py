@@ -40,6 +40,16 @@ class BookingContinues(BookingEvent):
     root: str
 
 
+class BookingReplacementRequested(BookingEvent):
+    """A person wants a new booking at this start instead; recorded before the provider is asked for it.
+
+    It changes nothing, so no delivery follows. The new booking joins as `BookingContinues`.
+    """
+
+    start: datetime
+    command_id: str
+
+
 class BookingDetailsChanged(BookingEvent):
     """Other members of the booking changed; the state holds their values.
 

@@ -19,6 +19,7 @@ from events.booking import (
     BookingDetailsChanged,
     BookingRefunded,
     BookingReinstated,
+    BookingReplacementRequested,
     BookingRescheduled,
     ContactErased,
 )
@@ -34,6 +35,7 @@ CATALOGUE: Mapping[str, type[DomainEvent]] = MappingProxyType(
             BookingCancelled,
             BookingReinstated,
             BookingContinues,
+            BookingReplacementRequested,
             BookingDetailsChanged,
             AttendeeAdded,
             AttendeeRemoved,

@@ -8,7 +8,6 @@ All hard semantics of all sources live here; a source only says what it sees.
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
 
 from events.base import BookingEvent
 from events.booking import (
@@ -31,11 +30,11 @@ from events.details import (
     with_attendee_details,
     with_details,
 )
+from events.facts import event_after, fact_after, latest
 from events.snapshot import AttendeeSnapshot, BookingSnapshot
 from events.state import Attendee, Booking, Cancel
 from events.versions import cut, outranks, standing
 
-EventT = TypeVar("EventT", bound=BookingEvent)
 Step = Callable[[Booking, BookingSnapshot], Iterator[BookingEvent]]
 
 
@@ -107,7 +106,7 @@ def _joined(former: Booking, snapshot: BookingSnapshot, occurred_at: datetime) -
             "attendees": joined_attendees(moved.attendees, snapshot),
             "rescheduled_at": occurred_at,
             "last_reason": snapshot.reason or former.last_reason,
-            "fact_at": _latest(former.fact_at, occurred_at),
+            "fact_at": latest(former.fact_at, occurred_at),
         }
     )
     return _unsettled(with_details(joined, snapshot, changed_details(joined, snapshot)), snapshot)
@@ -164,23 +163,6 @@ def _differences(state: Booking, snapshot: BookingSnapshot) -> Iterator[BookingE
             yield fact
 
 
-def _fact(
-    event_class: type[EventT], after: Booking, *, at: datetime, about: str = "", **members: Any
-) -> EventT:
-    """The fact that led to `after`, with the next ordinal of its kind and object in this history."""
-    after, ordinal = after.numbered(f"{event_class.event_type()}:{about}")
-    return _event(event_class, after, at=at, ordinal=ordinal, **members)
-
-
-def _event(event_class: type[EventT], after: Booking, *, at: datetime, **members: Any) -> EventT:
-    known = after.model_copy(update={"fact_at": _latest(after.fact_at, at)})
-    return event_class(occurred_at=at, provider_id=after.provider_id, booking=known, **members)
-
-
-def _latest(*moments: datetime | None) -> datetime | None:
-    return max((moment for moment in moments if moment), default=None)
-
-
 def _changed_at(snapshot: BookingSnapshot) -> datetime:
     return snapshot.updated_at or snapshot.version or snapshot.seen_at
 
@@ -201,7 +183,7 @@ def _created(snapshot: BookingSnapshot) -> BookingCreated:
         related=related,
         created_at=at,
     )
-    return _event(BookingCreated, _unsettled(shown_details(booking, snapshot), snapshot), at=at)
+    return event_after(BookingCreated, _unsettled(shown_details(booking, snapshot), snapshot), at=at)
 
 
 def _previous_start(snapshot: BookingSnapshot) -> datetime | None:
@@ -215,7 +197,7 @@ def _new_attendee(shown: AttendeeSnapshot, *, added_at: datetime) -> Attendee:
 
 def _reinstate(state: Booking, snapshot: BookingSnapshot) -> Iterator[BookingEvent]:
     if _would_reinstate(state, snapshot):
-        yield _fact(BookingReinstated, state.reinstated(), at=_changed_at(snapshot))
+        yield fact_after(BookingReinstated, state.reinstated(), at=_changed_at(snapshot))
 
 
 def _move(state: Booking, snapshot: BookingSnapshot) -> Iterator[BookingEvent]:
@@ -240,10 +222,12 @@ def _move(state: Booking, snapshot: BookingSnapshot) -> Iterator[BookingEvent]:
         "reason": snapshot.reason,
     }
     if later:
-        yield _event(BookingRescheduled, after, at=snapshot.rescheduled_at or snapshot.seen_at, **members)
+        yield event_after(
+            BookingRescheduled, after, at=snapshot.rescheduled_at or snapshot.seen_at, **members
+        )
     else:
         about = after.start.isoformat()
-        yield _fact(BookingRescheduled, after, at=_changed_at(snapshot), about=about, **members)
+        yield fact_after(BookingRescheduled, after, at=_changed_at(snapshot), about=about, **members)
 
 
 def _is_moved_later(state: Booking, snapshot: BookingSnapshot) -> bool:
@@ -265,7 +249,7 @@ def _leave(state: Booking, snapshot: BookingSnapshot) -> Iterator[BookingEvent]:
         if attendee.attendee_id not in shown:
             removals = attendee.removals + (not attendee.cancelled)
             gone = attendee.model_copy(update={"removed": True, "removed_at": at, "removals": removals})
-            fact = _fact(
+            fact = fact_after(
                 AttendeeRemoved,
                 state.with_attendee(gone),
                 at=at,
@@ -283,7 +267,7 @@ def _join(state: Booking, snapshot: BookingSnapshot) -> Iterator[BookingEvent]:
         if known is None or known.removed:
             back = known and known.model_copy(update={"removed": False, "removed_at": None})
             joined = with_attendee_details(back, shown)[0] if back else _new_attendee(shown, added_at=at)
-            fact = _fact(
+            fact = fact_after(
                 AttendeeAdded,
                 state.with_attendee(joined),
                 at=at,
@@ -301,7 +285,7 @@ def _attendee_details(state: Booking, snapshot: BookingSnapshot) -> Iterator[Boo
             continue
         after, changed = with_attendee_details(known, shown)
         if changed:
-            fact = _fact(
+            fact = fact_after(
                 AttendeeDetailsChanged,
                 state.with_attendee(after),
                 at=_changed_at(snapshot),
@@ -327,12 +311,17 @@ def _marks(state: Booking, snapshot: BookingSnapshot) -> Iterator[BookingEvent]:
 def _mark(
     state: Booking, known: Attendee, shown: AttendeeSnapshot, snapshot: BookingSnapshot
 ) -> BookingEvent:
-    """A mark not later than the last move belongs to an earlier start: counted, not standing now."""
+    """A mark not later than the last move belongs to an earlier start: counted, not standing now.
+
+    One that stands already came from our own command; then there is only the flag to remember.
+    """
+    if known.no_show:
+        return _flag_changed(state, known, snapshot, flag=True)
     at = shown.no_show_at or snapshot.seen_at
     moved_at = state.rescheduled_at
     present = shown.no_show_at is None or moved_at is None or cut(shown.no_show_at, 0) > cut(moved_at, 0)
     start = state.start if present else state.previous_start
-    return _fact(
+    return fact_after(
         AttendeeNoShow,
         state.with_attendee(known.marked(start=start, at=at, present=present)),
         at=at,
@@ -348,10 +337,22 @@ def _unmark(state: Booking, known: Attendee, snapshot: BookingSnapshot) -> Booki
     about = known.attendee_id
     if known.no_show:
         after = state.with_attendee(known.unmarked(start=state.start))
-        return _fact(AttendeeNoShowReverted, after, at=at, about=about, attendee_id=about, start=state.start)
-    after = state.with_attendee(known.model_copy(update={"no_show_flag": False}))
-    return _fact(
-        AttendeeDetailsChanged, after, at=at, about=about, attendee_id=about, changed=("no_show_flag",)
+        return fact_after(
+            AttendeeNoShowReverted, after, at=at, about=about, attendee_id=about, start=state.start
+        )
+    return _flag_changed(state, known, snapshot, flag=False)
+
+
+def _flag_changed(
+    state: Booking, known: Attendee, snapshot: BookingSnapshot, *, flag: bool
+) -> AttendeeDetailsChanged:
+    return fact_after(
+        AttendeeDetailsChanged,
+        state.with_attendee(known.model_copy(update={"no_show_flag": flag})),
+        at=_changed_at(snapshot),
+        about=known.attendee_id,
+        attendee_id=known.attendee_id,
+        changed=("no_show_flag",),
     )
 
 
@@ -364,7 +365,7 @@ def _details(state: Booking, snapshot: BookingSnapshot) -> Iterator[BookingEvent
 def _details_changed(
     after: Booking, snapshot: BookingSnapshot, changed: tuple[str, ...]
 ) -> BookingDetailsChanged:
-    return _fact(BookingDetailsChanged, after, at=_changed_at(snapshot), changed=changed)
+    return fact_after(BookingDetailsChanged, after, at=_changed_at(snapshot), changed=changed)
 
 
 def _cancel(state: Booking, snapshot: BookingSnapshot) -> Iterator[BookingEvent]:
@@ -372,7 +373,7 @@ def _cancel(state: Booking, snapshot: BookingSnapshot) -> Iterator[BookingEvent]
         return
     cancel = snapshot.cancel or Cancel()
     at = cancel.at or _changed_at(snapshot)
-    yield _fact(
+    yield fact_after(
         BookingCancelled,
         state.cancelled(cancel),
         at=at,

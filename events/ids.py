@@ -17,6 +17,7 @@ from events.booking import (
     AttendeeRemoved,
     BookingCreated,
     BookingRefunded,
+    BookingReplacementRequested,
     BookingRescheduled,
     ContactErased,
 )
@@ -43,6 +44,8 @@ def fact_object(event: DomainEvent) -> str:
         return event.attendee_id
     if isinstance(event, BookingRefunded):
         return event.refund_id
+    if isinstance(event, BookingReplacementRequested):
+        return event.command_id
     if isinstance(event, BookingRescheduled):
         return f"{instant(event.start)}{'>' + event.replaced_by if event.replaced_by else ''}"
     return ""

@@ -16,6 +16,7 @@ from hub.ingest.appending import Appender
 from hub.ingest.bodies import Bodies
 from hub.ingest.lookup import Lookup
 from hub.ingest.reading_back import ReadingBack
+from hub.ingest.replacing import linked_by
 from hub.ingest.source_states import SourceStates
 from hub.ingest.turns import Turns
 from hub.ingest.verifying import Verification
@@ -42,10 +43,11 @@ class Asking:
         self._database = base.database
         self.states = SourceStates(base.database, metrics=metrics)
         self.providers = build_providers(settings(), base.clock, heard=self.states.heard)
+        self.appender = Appender(base.log, base.privacy, metrics=metrics, linked=linked_by(base.database))
         self.lookup = Lookup(
             self.providers,
             log=base.log,
-            appender=Appender(base.log, base.privacy, metrics=metrics),
+            appender=self.appender,
             clock=base.clock,
             metrics=metrics,
             confirmed=self._confirm,

@@ -18,6 +18,8 @@ from urllib.parse import quote, urlencode, urlsplit
 API = "/api/v1"
 PAGE = 500
 PATIENCE_SECONDS = 30.0
+LONG_PATIENCE_SECONDS = 240.0
+"""For what a provider is asked: it may be slow, or let everybody wait."""
 
 Query = Iterable[tuple[str, str]]
 
@@ -67,6 +69,7 @@ class Sent:
     target: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    patience: float = PATIENCE_SECONDS
 
 
 class Transport(Protocol):
@@ -94,7 +97,7 @@ class HttpTransport:
         self._base = parts.path.rstrip("/")
 
     def send(self, request: Sent) -> Answer:
-        connection, response = self._begin(request, PATIENCE_SECONDS)
+        connection, response = self._begin(request, request.patience)
         try:
             body = response.read()
         except (OSError, HTTPException) as error:
@@ -157,18 +160,27 @@ class HubClient:
         """The object at this path."""
         return self._answered(Sent("GET", _target(path, query), self._headers)).json()
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None, *, query: Query = ()) -> Any:
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Query = (),
+        patience: float = PATIENCE_SECONDS,
+    ) -> Any:
         """Act; each call has a key of its own, so that no proxy on the way can double it."""
         content = json.dumps(body or {}).encode()
-        return self.post_raw(path, content, query=query)
+        return self.post_raw(path, content, query=query, patience=patience)
 
-    def post_raw(self, path: str, content: bytes, *, query: Query = ()) -> Any:
+    def post_raw(
+        self, path: str, content: bytes, *, query: Query = (), patience: float = PATIENCE_SECONDS
+    ) -> Any:
         """The same with a body as it is."""
         headers = self._headers | {
             "content-type": "application/json",
             "idempotency-key": uuid.uuid4().hex,
         }
-        return self._answered(Sent("POST", _target(path, query), headers, content)).json()
+        return self._answered(Sent("POST", _target(path, query), headers, content, patience)).json()
 
     def items(
         self, path: str, query: Query = (), *, limit: int | None, cursor: str | None = None

@@ -22,6 +22,7 @@ from hub.assembly import (
     prepare_sink,
     sink_kinds,
 )
+from hub.commands.desk import Desk
 from hub.delivering import Deliveries
 from hub.errors import LogError
 from hub.identity import hub_id
@@ -94,6 +95,13 @@ class RunningHub:
             metrics=self._metrics,
             left_out=self._asking.fetched,
         )
+        self._desk = Desk(
+            self._asking.providers,
+            self._asking.lookup.look,
+            self._asking.appender.record,
+            database=base.database,
+            clock=base.clock,
+        )
         self._rows = InboxRows(base.database, clock=base.clock, written=self._on_marks)
         self._consumer = InboxConsumer(base.connection, base.inbox, self._rows.take)
         self._reprocessor = Reprocessor(
@@ -156,6 +164,7 @@ class RunningHub:
             providers=self._asking.providers,
             lookup=self._asking.lookup,
             wake_sources=self._asking.wake,
+            commands=self._desk,
             source_runs=self._sourcing.runs,
             registration=self._sourcing.registration,
             reprocess=self._reprocess,
@@ -208,6 +217,7 @@ class RunningHub:
             self._spawn(self._asking.run(), "asking")
             self._spawn(self._rows.expire_for_ever(), "expiry")
             self._spawn(self._keeping.watch.run(), "comparisons")
+            self._spawn(self._desk.take_up(), "replacements", may_end=True)
             self._spawn(self._sourcing.watch.run(), "polls")
         self._spawn(self._tell_doors(), "playground", may_end=True)
 
@@ -225,6 +235,7 @@ class RunningHub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._sourcing.runs.stop()
         await self._rebuilds.stop()
+        await self._desk.stop()
         await self._keeping.applier.stop()
         await self._deliveries.stop()
         await self._asking.close()

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterable, MutableMapping
 from datetime import datetime
+from itertools import product
 from typing import Any, TextIO
 
 import structlog
@@ -35,6 +36,11 @@ LOOKUP_OUTCOMES = ("found", "missing", "unreadable", "stale_row")
 SINK_STATES = ("running", "paused", "auth_failed", "circuit_open", "held", "starting")
 DELIVERY_STATES = ("pending", "sending", "parked", "dead", "uncertain")
 RELOAD_OUTCOMES = ("ok", "failed")
+COMMANDS = (
+    *("reschedule", "replace", "cancel", "rebook", "no-show", "undo-no-show", "note", "add-guest"),
+    "remove-guest",
+)
+COMMAND_OUTCOMES = ("done", "accepted", "refused", "unknown")
 PROVENANCES = ("webhook", "poll", "backfill", "command")
 PROJECTIONS = ("bookings", "attendees", "contacts", "timeline")
 FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0)
@@ -102,6 +108,8 @@ class Metrics:
             "config_last_reload_timestamp_seconds", "When files were last taken over"
         )
 
+        self.commands = self._counter("commands", "Commands on bookings", ["command", "outcome"])
+
     def know(self, *, sources: Iterable[str], sinks: Iterable[str]) -> None:
         """Begin the series of sources and sinks that came while the hub runs."""
         self.sources = tuple(dict.fromkeys((*self.sources, *sources)))
@@ -117,6 +125,7 @@ class Metrics:
     def _preset(self) -> None:
         for outcome in RELOAD_OUTCOMES:
             self.config_reloads.labels(outcome)
+        self._preset_commands()
         for source in self.sources:
             self._preset_source(source)
         for projection in PROJECTIONS:
@@ -125,6 +134,10 @@ class Metrics:
             self.projection_lag.labels(projection)
         for sink in self.sinks:
             self._preset_sink(sink)
+
+    def _preset_commands(self) -> None:
+        for command, outcome in product(COMMANDS, COMMAND_OUTCOMES):
+            self.commands.labels(command, outcome)
 
     def _preset_source(self, source: str) -> None:
         self.webhook_duration.labels(source)

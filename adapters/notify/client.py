@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from apprise import Apprise, AppriseAsset, NotifyFormat
 
@@ -11,11 +11,27 @@ from adapters.errors import TransientError
 # These write addresses and messages into their logs.
 _TALKATIVE = ("apprise", "urllib3", "requests")
 
+_MAIL = ("mailto", "mailtos")
+_RECIPIENTS = ("to", "cc", "bcc")
+
 
 def is_known(address: str) -> bool:
     """Whether apprise has a service for this address; nobody is called."""
     _quiet()
     return bool(Apprise(asset=_asset()).add(address))
+
+
+def letter_address(address: str, to: str) -> str | None:
+    """The same mail account writing to one person instead of its own recipients; None if it is no mail.
+
+    Recipients stand in the path and in `to`, `cc` and `bcc` of apprise's mail addresses.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in _MAIL:
+        return None
+    kept = [(name, value) for name, value in parse_qsl(parts.query) if name not in _RECIPIENTS]
+    query = urlencode([*kept, ("to", to)])
+    return urlunsplit((parts.scheme, parts.netloc, "/", query, ""))
 
 
 class Messenger:

@@ -1,8 +1,9 @@
 """Sends one message per event."""
 
 from adapters.api import AdapterContext, Reactor, Receipt
-from adapters.errors import TransientError
-from adapters.notify.client import Messenger
+from adapters.errors import PermanentError, TransientError
+from adapters.letters import LetterWriter
+from adapters.notify.client import Messenger, letter_address
 from adapters.notify.config import NotifyConfig
 from adapters.notify.mapping import message_of
 from events import (
@@ -25,7 +26,7 @@ REMEMBERED = 1000
 """Messages under way of which is remembered who has got them."""
 
 
-class NotifySink(Reactor[NotifyConfig]):
+class NotifySink(Reactor[NotifyConfig], LetterWriter):
     """One message per event to every address.
 
     No service drops repetitions, so a call whose outcome nobody knows is not made again by itself. Where
@@ -73,6 +74,20 @@ class NotifySink(Reactor[NotifyConfig]):
             raise failed
         self._told.pop(idempotency_key, None)
         return Receipt(external_id=idempotency_key, position=envelope.position, detail="sent")
+
+    def can_write(self) -> bool:
+        return self._mail_address("") is not None
+
+    async def write(self, address: str, *, title: str, body: str) -> None:
+        found = self._mail_address(address)
+        if found is None:
+            raise PermanentError("none of its addresses is a mail account (mailto://…, mailtos://…)")
+        await Messenger(found).send(title=title, body=body)
+
+    def _mail_address(self, to: str) -> str | None:
+        """The first of the addresses that is a mail account, writing to this one person."""
+        written = (letter_address(one.get_secret_value(), to) for one in self.config.to)
+        return next((address for address in written if address is not None), None)
 
     def _forget_oldest(self) -> None:
         while len(self._told) > REMEMBERED:

@@ -9,6 +9,9 @@ from typer.core import TyperGroup
 from hub.cli import (
     adapters,
     apply,
+    booking_acts,
+    booking_questions,
+    booking_range,
     bookings,
     config,
     config_running,
@@ -34,10 +37,6 @@ from hub.cli.running import usage
 
 NOT_YET: Mapping[str, tuple[str, ...]] = {
     "": ("init", "doctor", "replay", "console"),
-    "bookings": (
-        "availability", "reschedule", "cancel", "cancel-range", "rebook", "no-show", "note", "add-guest",
-        "remove-guest", "link",
-    ),
     "contacts": ("export", "forget"),
     "events": ("export", "import"),
     "sinks": ("prepare",),
@@ -85,5 +84,7 @@ for alone in (running_hub, status, why, plan, apply, rebuild):
     alone.add_to(app)
 for of_config in (config_trying, config_running):
     of_config.add_to(config.app)
+for of_bookings in (booking_questions, booking_acts, booking_range):
+    of_bookings.add_to(bookings.app)
 for noun, commands in NOUNS.items():
     app.add_typer(commands, name=noun, cls=Group)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli.asking import print_list, show
+from hub.cli.asking import opened, print_list, show
 from hub.cli.commands import Call, command, new_app
 from hub.cli.output import short, when
 from hub.client import segment
@@ -23,9 +23,21 @@ def list_bookings(call: Call) -> None:
 
 
 @command(app, "show", offline=True)
-def show_booking(call: Call, ref: Ref) -> None:
+def show_booking(
+    call: Call,
+    ref: Ref,
+    live: Annotated[
+        bool, typer.Option("--live", help="What the provider says now, differences marked.")
+    ] = False,
+) -> None:
     """Show one booking."""
-    show(call, f"/bookings/{segment(ref)}")
+    if not live:
+        show(call, f"/bookings/{segment(ref)}")
+        return
+    from hub.cli.booking_questions import show_live
+
+    with opened(call) as client:
+        show_live(call, client, ref)
 
 
 def row(booking: dict[str, Any], timezone: str) -> list[Any]:

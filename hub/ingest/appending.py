@@ -8,7 +8,7 @@ by the same snapshot.
 import asyncio
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -21,6 +21,7 @@ from events.state import Booking
 from hub.activity import ENVELOPES
 from hub.errors import ConcurrencyError, FactConflictError, LogError, LogUnavailableError
 from hub.ingest.contacts import with_contacts
+from hub.ingest.replacing import Linked, as_shown
 from hub.log.event_log import AppendedBatch, EventLog, History
 from hub.log.privacy import Privacy
 from hub.log.publish import MOST_MESSAGES
@@ -58,14 +59,22 @@ class Settled:
     position: int = 0
     unconfirmed: bool = False
 
+    @property
+    def state(self) -> Booking | None:
+        """The folded history after it."""
+        return self.head.state
+
 
 class Appender:
     """Derives and appends; safe to call for one booking from several processes at once."""
 
-    def __init__(self, log: EventLog, privacy: Privacy, *, metrics: Metrics) -> None:
+    def __init__(
+        self, log: EventLog, privacy: Privacy, *, metrics: Metrics, linked: Linked = as_shown
+    ) -> None:
         self._log = log
         self._privacy = privacy
         self._metrics = metrics
+        self._linked = linked
 
     async def head(self, source: str, provider_id: str) -> Head:
         """Where the history of this id ends."""
@@ -96,24 +105,56 @@ class Appender:
             try:
                 return await self._append(batch, expected, (snapshot.source, snapshot.provider_id))
             except ConcurrencyError:
-                self._metrics.append_conflicts.inc()
                 if snapshot.origin == "api":
+                    self._metrics.append_conflicts.inc()
                     raise
-                await asyncio.sleep(random.uniform(0, min(0.01 * 2**attempt, _LONGEST_PAUSE)))  # noqa: S311
+                await self._outran(attempt)
                 head = await self.head(snapshot.source, snapshot.provider_id)
         raise ConcurrencyError(f"{snapshot.provider_id} changed {_TRIES} times while it was derived")
+
+    async def record(
+        self,
+        source: str,
+        provider_id: str,
+        decide: Callable[[Booking], BookingEvent | None],
+        *,
+        causation_id: str | None = None,
+    ) -> Settled:
+        """Append a fact of our own that no provider shows, decided on the newest state of the booking.
+
+        Raises what `settle` raises. A history that nobody knows, and None as a decision, append nothing.
+        """
+        for attempt in range(_TRIES):
+            head = await self._counting_half(source, provider_id) or Head(None, 0)
+            fact = decide(head.state) if head.state else None
+            if fact is None:
+                return Settled(head)
+            envelope = Envelope.of(fact, provenance="command", causation_id=causation_id)
+            own = (source, fact.provider_id)
+            try:
+                return await self._append([envelope], {own: head.version}, own)
+            except ConcurrencyError:
+                await self._outran(attempt)
+        raise ConcurrencyError(f"{provider_id} changed {_TRIES} times while it was decided on")
 
     async def _derived(
         self, head: Head, snapshot: BookingSnapshot
     ) -> tuple[Sequence[BookingEvent], Mapping[History, int]]:
         snapshot = with_contacts(snapshot, head.state, self._privacy)
         own = (snapshot.source, snapshot.provider_id)
+        if head.state is None:
+            snapshot = await self._linked(snapshot)
         if head.state is None and snapshot.replaces not in (None, snapshot.provider_id):
             former = await self._counting_half(snapshot.source, snapshot.replaces or "")
             if former is not None and former.state is not None:
                 expected = {own: head.version, (snapshot.source, former.state.provider_id): former.version}
                 return continue_chain(former.state, snapshot), expected
         return derive(head.state, snapshot), {own: head.version}
+
+    async def _outran(self, attempt: int) -> None:
+        """Somebody was faster: count it, and wait a moment before the next try."""
+        self._metrics.append_conflicts.inc()
+        await asyncio.sleep(random.uniform(0, min(0.01 * 2**attempt, _LONGEST_PAUSE)))  # noqa: S311
 
     async def _counting_half(self, source: str, provider_id: str) -> Head | None:
         """The half that counts now of the booking this id belongs to; None if nothing is known of it."""

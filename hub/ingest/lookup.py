@@ -102,11 +102,13 @@ class Lookup:
         priority: Priority = Priority.VERIFICATION,
         provenance: Provenance = "webhook",
         causation_id: str | None = None,
+        reason: str | None = None,
     ) -> Looked:
         """Fetch a booking by its id and append what is new.
 
         `host` is asked for first, then `hosts`, then those the history knows, where the key sees one user's
         bookings only.
+        `reason` is why it was moved, for which the provider has no place.
         Raises what the provider raises, RefusalError of code `forbidden` if it may not be seen by any of
         them; NoProviderError; LogUnavailableError (the outcome is unknown: look again), UnstorableError, and
         ConcurrencyError if others kept being faster.
@@ -120,7 +122,9 @@ class Lookup:
             if reading is None or reading.snapshot is None:
                 return _nothing_added(head, reading)
             try:
-                settled = await self._settle(reading.snapshot, head, provenance, causation_id)
+                settled = await self._settle(
+                    _moved_for(reading.snapshot, reason), head, provenance, causation_id
+                )
             except ConcurrencyError:
                 await asyncio.sleep(random.uniform(0, min(0.01 * 2**attempt, _LONGEST_PAUSE)))  # noqa: S311
                 continue
@@ -196,6 +200,10 @@ class Lookup:
         if settled.facts and head.state is not None and self._confirmed is not None:
             await self._confirmed(snapshot.source, snapshot.provider_id)
         return settled
+
+
+def _moved_for(snapshot: BookingSnapshot, reason: str | None) -> BookingSnapshot:
+    return snapshot.model_copy(update={"reason": reason}) if reason else snapshot
 
 
 def _refuse_overlong(provider_id: str) -> None:

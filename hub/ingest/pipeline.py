@@ -24,6 +24,7 @@ from hub.ingest.bodies import Bodies
 from hub.ingest.grouped import Grouped
 from hub.ingest.intake import read_stored
 from hub.ingest.marks import Key, Worked
+from hub.ingest.replacing import linked_by
 from hub.log.event_log import EventLog
 from hub.log.inbox_log import InboxLog, StoredReceipt
 from hub.log.privacy import Privacy
@@ -59,7 +60,7 @@ class Pipeline:
     ) -> None:
         self._sources = sources
         self._database = database
-        self._appender = Appender(log, privacy, metrics=metrics)
+        self._appender = Appender(log, privacy, metrics=metrics, linked=linked_by(database))
         self._clock = clock
         self._left_out = left_out
         self._at_once = at_once

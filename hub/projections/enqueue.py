@@ -16,7 +16,7 @@ from events.contact import touched_contacts
 from hub.projections.bookings import bookings_naming
 from hub.projections.matching import takes_contact
 from hub.projections.sinks import SinkRegistration
-from hub.projections.timeline import is_hidden
+from hub.projections.timeline import is_delivered
 from hub.store import deliveries
 from hub.store.deliveries import NOT_MATCHED, OPEN_STATES
 from hub.store.tables import DeliveryRow, TargetReceiptRow
@@ -54,7 +54,7 @@ def enqueue(
     """Write the rows of newly read events, after the projections; returns how many are new."""
     if not registrations:
         return 0
-    shown = [envelope for envelope in envelopes if not is_hidden(envelope.event)]
+    shown = [envelope for envelope in envelopes if is_delivered(envelope.event)]
     bookings = [subject for envelope in shown for subject in _bookings(session, envelope, generation)]
     held = _held(session, registrations, bookings)
     rows: list[DeliveryRow] = []

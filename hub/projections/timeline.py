@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from sqlmodel import Session
 
-from events import BookingDetailsChanged, DomainEvent, Envelope
+from events import BookingDetailsChanged, BookingReplacementRequested, DomainEvent, Envelope
 from events.personal import REASON_FIELDS
 from hub.projections.base import Batch, Projection
 from hub.projections.bulk import Values, write_rows
@@ -17,6 +17,11 @@ _NOT_SHOWN = {"booking", "occurred_at", "provider_id", "ordinal", "by", *REASON_
 def is_hidden(event: DomainEvent) -> bool:
     """Whether the event only moved the version: shown to nobody, delivered to nobody."""
     return isinstance(event, BookingDetailsChanged) and event.changed == ("updated_at",)
+
+
+def is_delivered(event: DomainEvent) -> bool:
+    """Whether anything may have changed that a target shows."""
+    return not is_hidden(event) and not isinstance(event, BookingReplacementRequested)
 
 
 class Timeline(Projection):

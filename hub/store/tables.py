@@ -619,3 +619,20 @@ class AbsentRow(Row, table=True):
     since: datetime = Field(sa_type=UtcDateTime)
     checked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     missing: bool = False
+
+
+class ReplacementRow(Row, table=True):
+    """A booking that is being replaced: from before the new one is asked for until all is done."""
+
+    __tablename__ = "replacements"
+
+    source: str = Field(primary_key=True)
+    former_id: str = Field(primary_key=True)
+    booking_id: str
+    command_id: str
+    contact_id: str
+    start: datetime = Field(sa_type=UtcDateTime)
+    host: str | None = None
+    reason: str | None = None
+    new_id: str | None = None
+    asked_at: datetime = Field(sa_type=UtcDateTime)

@@ -13,18 +13,20 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from sqlmodel import Session
 
+from hub.commands.errors import RefusedCommandError
 from hub.store import idempotency
 from hub.store.idempotency import Begun
 from hub.store.tokens import Scope
 from hub.web.auth import Caller, authenticate
-from hub.web.problems import MEDIA_TYPE, ProblemError, invalid, request_id_of
+from hub.web.problems import MEDIA_TYPE, ProblemError, invalid, problem_of, request_id_of
 from hub.web.services import HubServices
 
 SCOPE = "x-scope"
 KEPT = timedelta(days=1)
-ABANDONED_AFTER = timedelta(minutes=2)
-"""A request that has not answered after this long died with its process: acts here take seconds."""
+ABANDONED_AFTER = timedelta(minutes=5)
+"""A request that has not answered after this long died with its process: no provider is waited for longer."""
 LONGEST_KEY = 255
+OUTCOME_UNKNOWN = 504
 
 API = "/api/v1"
 ALLOWED_OFFLINE = (f"{API}/operations",)
@@ -98,8 +100,8 @@ async def _once(request: Request, services: HubServices, key: str, inner: Handle
         return _repeated(begun)
     try:
         response = await inner(request)
-    except ProblemError as problem:
-        response = problem.response(request_id_of(request))
+    except (ProblemError, RefusedCommandError) as error:
+        response = problem_of(error).response(request_id_of(request))
     except BaseException:
         await services.database.write(lambda session: idempotency.abandon(session, token_id, key))
         raise
@@ -117,8 +119,11 @@ def _begin(session: Session, token_id: str, key: str, digest: str, now: Any) -> 
 
 
 async def _keep(request: Request, services: HubServices, token_id: str, key: str, response: Response) -> None:
-    """Store the answer, in the form the route asks for if it holds a secret; a failure frees the key."""
-    if response.status_code >= 500:
+    """Store the answer, in the form the route asks for if it holds a secret; a failure frees the key.
+
+    Where nobody knows whether it happened the key stays taken: a repetition must not act again.
+    """
+    if response.status_code >= 500 and response.status_code != OUTCOME_UNKNOWN:
         await services.database.write(lambda session: idempotency.abandon(session, token_id, key))
         return
     body: str = getattr(request.state, "stored_answer", None) or bytes(response.body).decode()

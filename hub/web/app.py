@@ -8,11 +8,14 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hub.commands.errors import RefusedCommandError
 from hub.errors import LogError, StoreError
 from hub.web import docs_page, feeds, health, metrics
 from hub.web.acting import API, services_of
 from hub.web.api import (
+    asking_providers,
     bookings,
+    commands,
     config,
     contacts,
     deliveries,
@@ -24,6 +27,7 @@ from hub.web.api import (
     plans,
     polls,
     projections,
+    ranges,
     sim,
     sinks,
     sources,
@@ -42,6 +46,9 @@ ROUTERS = (
     hub.router,
     config.router,
     bookings.router,
+    commands.router,
+    asking_providers.router,
+    ranges.router,
     contacts.router,
     events.router,
     inbox.router,
@@ -56,7 +63,15 @@ ROUTERS = (
     tokens.router,
     sim.router,
 )
-_HANDLED = (ProblemError, RequestValidationError, HTTPException, LogError, StoreError, Exception)
+_HANDLED = (
+    ProblemError,
+    RefusedCommandError,
+    RequestValidationError,
+    HTTPException,
+    LogError,
+    StoreError,
+    Exception,
+)
 
 
 def build_app(services: HubServices) -> ASGIApp:

@@ -7,15 +7,20 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from hub.web import hub_objects, objects, plan_objects
+from hub.web import command_objects, hub_objects, objects, plan_objects
 
 FOLDER = Path("docs/reference/json")
 
 SCHEMAS: Mapping[str, type[BaseModel]] = {
     "booking": objects.BookingObject,
+    "booking_link": command_objects.LinkObject,
+    "booking_live": command_objects.LiveObject,
+    "cancel_range": command_objects.RangeObject,
+    "command": command_objects.CommandObject,
     "contact": objects.ContactObject,
     "delivery": objects.DeliveryObject,
     "event": objects.EventObject,
+    "free_time": command_objects.FreeTimeObject,
     "inbox_receipt": objects.ReceiptObject,
     "issue": hub_objects.IssueObject,
     "operation": hub_objects.OperationObject,

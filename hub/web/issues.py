@@ -158,6 +158,12 @@ KINDS: Mapping[str, Kind] = {
         "The target shows something twice: {detail}",
         "bookinghub plan {object}",
     ),
+    "replacement_half_done": Kind(
+        "critical",
+        "A booking was to be replaced by a new one and that came to no end ({detail}); the same command "
+        "finishes it, without asking for another booking as long as one may have been made",
+        "bookinghub bookings reschedule {object} --by-replacement --to {first}",
+    ),
     "quarantine_not_empty": Kind(
         "warning",
         "Nobody could read what reached the door: {detail}",
@@ -199,7 +205,7 @@ class Found:
 def find_issues(services: HubServices, seen: Situation) -> list[IssueObject]:
     """All issues of this moment, critical ones first, then the oldest."""
     found = [issue.shown() for part in (_of_log, _of_projections) for issue in part(services, seen)]
-    parts = (_of_sinks, _of_configuration, _of_door)
+    parts = (_of_sinks, _of_configuration, _of_commands, _of_door)
     found += [issue.shown() for part in parts for issue in part(services, seen)]
     return sorted(
         found,
@@ -280,6 +286,13 @@ def _of_configuration(services: HubServices, seen: Situation) -> Iterator[Found]
             count = _counted(sum(one.count for one in left), "object", "objects")
             where = ", ".join(one.target for one in left)
             yield Found("sink_orphaned", name, min(one.since for one in left), f"{count} at {where}")
+
+
+def _of_commands(services: HubServices, seen: Situation) -> Iterator[Found]:
+    for row in seen.house.replacements:
+        made = "the new one is made" if row.new_id else "nobody knows whether the new one is made"
+        detail = f"{made}, the old one may not be cancelled yet"
+        yield Found("replacement_half_done", row.booking_id, row.asked_at, detail, row.start.isoformat())
 
 
 _STUCK = {

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hub.commands.errors import RefusedCommandError
 from hub.errors import LogError, StoreError
 from hub.web.wire import encode
 
@@ -22,12 +23,19 @@ CODES: Mapping[str, tuple[int, str]] = {
     "not-found": (404, "There is no such thing"),
     "method-not-allowed": (405, "This address does not take this method"),
     "ambiguous": (409, "Several things match"),
+    "slot-taken": (409, "That time is taken"),
+    "already-cancelled": (409, "It is cancelled already"),
+    "nothing-paid": (409, "Nothing was paid"),
+    "already-refunded": (409, "It was given back already"),
+    "refund-refused": (409, "It is not given back"),
     "in-progress": (409, "The same request is still running"),
     "preview-outdated": (409, "What was shown has changed"),
     "precondition-failed": (412, "It has changed since it was read"),
     "too-large": (413, "The body is too large"),
     "invalid": (422, "The request cannot be understood"),
+    "group-needs-scope": (422, "A group booking needs to know whom it concerns"),
     "key-reused": (422, "The key belongs to another request"),
+    "rate-limited": (429, "Too many requests for now"),
     "internal": (500, "The hub failed"),
     "target-refused": (502, "The target refused"),
     "not-supported": (501, "This hub cannot do that"),
@@ -37,6 +45,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "target-unreachable": (503, "The target does not answer"),
     "not-ready": (503, "The hub is not ready"),
     "provider-unreachable": (503, "The other side does not answer"),
+    "outcome-unknown": (504, "Nobody knows whether it happened"),
 }
 
 _LATER = {"Retry-After": "5"}
@@ -113,6 +122,8 @@ def problem_of(error: Exception) -> ProblemError:
     """The problem an exception stands for; what nobody foresaw says nothing but that it happened."""
     if isinstance(error, ProblemError):
         return error
+    if isinstance(error, RefusedCommandError):
+        return of_command(error)
     if isinstance(error, RequestValidationError):
         return _of_validation(error)
     if isinstance(error, HTTPException):
@@ -122,6 +133,15 @@ def problem_of(error: Exception) -> ProblemError:
     if isinstance(error, StoreError):
         return ProblemError("store-unavailable", str(error), next="bookinghub status", headers=_LATER)
     return ProblemError("internal", "this is a defect; the log of the hub names it", next="bookinghub status")
+
+
+def of_command(error: RefusedCommandError) -> ProblemError:
+    """A command on a booking that was not done, or of which nobody knows."""
+    if error.code == "invalid":
+        return invalid(error.pointer or "", error.detail, next=error.next)
+    wait = error.retry_after
+    headers = {"Retry-After": str(max(1, round(wait.total_seconds())))} if wait is not None else None
+    return ProblemError(error.code, error.detail, next=error.next, headers=headers, extra=error.extra)
 
 
 async def answer(request: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ from adapters.provider import Provider
 from adapters.publishing import Feed
 from events.envelope import Envelope
 from hub.clock import Clock
+from hub.commands.desk import Desk
 from hub.delivery.applying import Wanted
 from hub.delivery.comparison import Comparison
 from hub.errors import HubError
@@ -158,13 +159,13 @@ class HubServices:
     `sink_kinds` says of each sink that is switched on what it follows, `feeds` how those that publish are
     shown. `webhook_app` is the door itself (None where no role serves it). `offline`: no hub runs, only
     reading and rebuilding are allowed. `providers` are the APIs of the sources that have one, `lookup` reads
-    bookings from them, `source_runs` polls them and `registration` enters our address there. `wake_sources`
-    is called after a source was resumed, `wake_deliveries` after a sink was or rows became due.
-    `log_differences` and `reader_problem` are asked at each status, and `position_verified`: whether the
-    reader has proven that the log is the one it has read. `adapter` makes a sink's adapter, not opened, to
-    ask what it would write; whoever asked closes it. `reload` is None where no hub runs, `playground` where
-    nothing is simulated. `stopping` is set when the hub shuts down and ends the streams; `stop` begins the
-    shutdown.
+    bookings from them, `commands` tells them, `source_runs` polls them and `registration` enters our address
+    there. `wake_sources` is called after a source was resumed, `wake_deliveries` after a sink was or rows
+    became due. `log_differences` and `reader_problem` are asked at each status, and `position_verified`:
+    whether the reader has proven that the log is the one it has read. `adapter` makes a sink's adapter, not
+    opened, to ask what it would write; whoever asked closes it. `reload` is None where no hub runs,
+    `playground` where nothing is simulated. `stopping` is set when the hub shuts down and ends the streams;
+    `stop` begins the shutdown.
     """
 
     settings: Settings
@@ -181,6 +182,7 @@ class HubServices:
     offline: bool = False
     providers: Mapping[str, Provider] = field(default_factory=dict)
     lookup: Lookup | None = None
+    commands: Desk | None = None
     source_runs: Runs | None = None
     registration: Registration | None = None
     reprocess: Reprocess | None = None

@@ -29,6 +29,7 @@ from hub.store import (
     operations,
     polls,
     receipts,
+    replacements,
     sinks,
     sources,
     unconfirmed,
@@ -46,6 +47,7 @@ from hub.store.tables import (
     InstallationRow,
     PollRow,
     QuarantineRow,
+    ReplacementRow,
     SinkRow,
     SourceRow,
 )
@@ -53,6 +55,7 @@ from hub.web.fact_counts import FactCounts, SourceFacts
 from hub.web.services import HubServices, LogFacts
 
 NEED_A_PERSON = ("parked", "dead", "uncertain")
+HALF_DONE_AFTER = timedelta(minutes=1)
 ASKING = "asking"
 """Parked rows that only wait for a person to let them through."""
 
@@ -98,6 +101,8 @@ class House:
     held: Mapping[str, Held] = field(default_factory=dict)
     former: Mapping[str, Sequence[LeftBehind]] = field(default_factory=dict)
     receipts: Mapping[str, int] = field(default_factory=dict)
+    replacements: Sequence[ReplacementRow] = ()
+    """What was begun longer ago than two requests take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +210,7 @@ def _read_house(session: Session, counts: FactCounts, now: datetime) -> House:
         held=guard.held(session),
         former=former.counts(session),
         receipts=receipts.counts(session),
+        replacements=replacements.half_done(session, before=now - HALF_DONE_AFTER),
         checks=drift.checks(session),
         drifted={name: Pile(*pile) for name, pile in drift.piles(session).items()},
     )

@@ -10,7 +10,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from adapters.api import AdapterContext
-from adapters.errors import TransientError
+from adapters.errors import PermanentError, TransientError
 from adapters.notify.config import NotifyConfig
 from adapters.notify.simulator import TOKEN, Chat, config, simulator
 from adapters.notify.sink import NotifySink
@@ -106,6 +106,19 @@ async def test_a_mail_arrives_and_nothing_of_it_obeys_a_guest(mailbox: tuple[Mai
         assert "@everyone" not in content
         assert "\u202e" not in content
         assert len(content) < 3000
+
+
+async def test_a_letter_goes_to_one_person_alone(mailbox: tuple[Mailbox, str]) -> None:
+    handler, address = mailbox
+    sink = sink_to("json://127.0.0.1/x", f"{address}&cc=boss@studio.example")
+    assert sink.can_write()
+    await sink.write("ilse@kunde.example", title="Another time?", body="https://cal.example/x")
+    ((recipients, mail),) = handler.mails
+    assert (recipients, mail["To"], mail["Cc"]) == (["ilse@kunde.example"], "ilse@kunde.example", None)
+    without = sink_to("json://127.0.0.1/x")
+    assert not without.can_write()
+    with pytest.raises(PermanentError):
+        await without.write("ilse@kunde.example", title="x", body="y")
 
 
 async def test_a_mail_server_that_is_away_passes(mailbox: tuple[Mailbox, str]) -> None:

@@ -277,7 +277,7 @@ async def test_running_request_is_in_progress_until_it_is_given_up(world: World)
 
     world.change(unanswered)
     check_problem(await client.post("/api/v1/sinks/crm/pause", headers=key), 409, "in-progress")
-    world.clock.advance(timedelta(minutes=3))
+    world.clock.advance(timedelta(minutes=6))
     assert (await client.post("/api/v1/sinks/crm/pause", headers=key)).status_code == 200
 
 

@@ -152,7 +152,13 @@ def settings_for(folder: Path) -> Settings:
         logging=LoggingSettings(),
         sources={
             "meetergo": SourceSettings.model_validate(
-                {"name": "meetergo", "type": "meetergo", "webhook": {"token": TOKEN}, "config": {}}
+                {
+                    "name": "meetergo",
+                    "type": "meetergo",
+                    "webhook": {"token": TOKEN},
+                    "verify": "trust",
+                    "config": {},
+                }
             )
         },
         sinks={

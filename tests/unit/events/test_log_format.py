@@ -71,7 +71,7 @@ def test_an_old_version_is_brought_up_step_by_step() -> None:
 
 def test_the_catalogue_names_every_event_by_its_class() -> None:
     assert all(name == event.__name__ for name, event in CATALOGUE.items())
-    assert len(CATALOGUE) == 13
+    assert len(CATALOGUE) == 14
 
 
 def test_ids_are_the_same_for_ever() -> None:

@@ -611,6 +611,20 @@ def upgrade() -> None:
         sa.Column("missing", FLAG, nullable=False),
         sa.PrimaryKeyConstraint("source", "provider_id", name="pk_absent"),
     )
+    op.create_table(
+        "replacements",
+        sa.Column("source", TEXT, nullable=False),
+        sa.Column("former_id", TEXT, nullable=False),
+        sa.Column("booking_id", TEXT, nullable=False),
+        sa.Column("command_id", TEXT, nullable=False),
+        sa.Column("contact_id", TEXT, nullable=False),
+        sa.Column("start", MOMENT, nullable=False),
+        sa.Column("host", TEXT, nullable=True),
+        sa.Column("reason", TEXT, nullable=True),
+        sa.Column("new_id", TEXT, nullable=True),
+        sa.Column("asked_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("source", "former_id", name="pk_replacements"),
+    )
     if op.get_context().dialect.name == "postgresql":
         # A role that may not create schemas needs only that an administrator has made this one.
         if op.get_bind().scalar(sa.text("SELECT to_regnamespace('bookinghub')")) is None:

@@ -1,0 +1,93 @@
+"""Refunds that a command asks for, by the sink that can give money back."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+
+from adapters.api import Reactor
+from adapters.errors import AdapterError
+from adapters.refunds import Asked, Refunds
+from events.state import Booking
+from hub.commands.desk import Desk
+from hub.commands.refunding import Refunding, key_of
+from hub.web.command_objects import RefundObject
+from hub.web.problems import ProblemError, invalid
+from hub.web.services import HubServices
+
+MOST_DIGITS = 13
+
+
+def read_refund(text: str | None) -> Asked | Literal["none"] | None:
+    """`none`, `full` or an amount in whole units of the currency; None if nothing was said."""
+    if text is None:
+        return None
+    if text == "none":
+        return "none"
+    if text == "full":
+        return "full"
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if len(text) > MOST_DIGITS or not amount.is_finite() or amount <= 0:
+        raise invalid("/refund", "refund is none, full or an amount such as 49.90")
+    return amount
+
+
+@asynccontextmanager
+async def refunding(services: HubServices, desk: Desk, asked: Asked) -> AsyncIterator[tuple[str, Refunding]]:
+    """The sink that gives back, and the way to have it do so; refuses where there is none."""
+    async with _refunder(services) as found:
+        if found is None:
+            raise ProblemError(
+                "not-supported",
+                "no sink can give money back; a stripe_refund sink can",
+                next="bookinghub sinks list",
+            )
+        name, adapter, refunds = found
+        yield name, Refunding(desk.execution, desk.record, refunds, adapter.facts, asked)
+
+
+async def waive(services: HubServices, booking: Booking) -> None:
+    """Nothing is to go back, whatever a sink's own policy would say; nothing to do where there is none."""
+    async with _refunder(services) as found:
+        if found is None:
+            return
+        _, _, refunds = found
+        try:
+            await refunds.waive(booking, key=key_of(booking))
+        except AdapterError as error:
+            raise ProblemError("target-unreachable", str(error), next="bookinghub sinks list") from error
+
+
+async def quoted(
+    name: str, refunding: Refunding, booking: Booking, *, confirmed: object, dry_run: bool
+) -> RefundObject:
+    """What would go back; an amount over the sink's limit has to be named."""
+    quote = await refunding.quote(booking)
+    amount = quote.text.partition(" ")[0]
+    if quote.over_limit and quote.done is None and not dry_run and confirmed != amount:
+        raise invalid("/confirm", f"{quote.text} is over the limit; say so: --confirm {amount}")
+    return RefundObject(
+        sink=name, amount=amount, text=quote.text, over_limit=quote.over_limit, done=quote.done is not None
+    )
+
+
+@asynccontextmanager
+async def _refunder(
+    services: HubServices,
+) -> AsyncIterator[tuple[str, Reactor[Any], Refunds] | None]:
+    """The first sink that can give back; an adapter of its own, for this command only."""
+    for entry in services.settings.sinks.values() if services.adapter is not None else ():
+        if not entry.enabled or services.adapter is None:
+            continue
+        adapter = await services.adapter(entry)
+        try:
+            if isinstance(adapter, Reactor) and isinstance(adapter, Refunds):
+                yield entry.name, adapter, adapter
+                return
+        finally:
+            await adapter.close()
+            await adapter.context.http.aclose()
+    yield None
