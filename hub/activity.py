@@ -176,6 +176,10 @@ class Activity:
             return None
         return plain(record)
 
+    def commanded(self, record: Record) -> str | None:
+        """Only a command that was not carried out; what one did is told fact by fact."""
+        return None if record.get("outcome") == "done" else plain(record)
+
     def opened(self, record: Record) -> str:
         return f"{record.get('sink')} is ready"
 
@@ -267,4 +271,5 @@ _LINES: Mapping[str, Callable[[Activity, Record], str | None]] = {
     "sink opened": Activity.opened,
     "backfilled": Activity.backfilled,
     "polled": Activity.polled,
+    "command": Activity.commanded,
 }

@@ -153,15 +153,18 @@ def test_a_repeated_webhook_is_nothing_to_do(out: io.StringIO) -> None:
 def test_requests_are_no_activity(out: io.StringIO) -> None:
     structlog.get_logger().info("request", method="GET", route="/api/v1/status", status=200)
     structlog.get_logger().info("polled", source="meetergo", outcome="ok", bookings=3)
+    structlog.get_logger().info("command", command="reschedule", outcome="done")
     assert out.getvalue() == ""
 
 
 def test_what_has_no_words_is_shown_with_its_fields(out: io.StringIO) -> None:
     structlog.get_logger().warning("log_connection_lost", reason="refused")
     structlog.get_logger().warning("polled", source="meetergo", outcome="partly")
+    structlog.get_logger().info("command", command="cancel", outcome="refused")
     assert lines(out) == [
         "warning: log connection lost   reason refused",
         "warning: polled   source meetergo, outcome partly",
+        "command   command cancel, outcome refused",
     ]
 
 
