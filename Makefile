@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 TESTTIME := $(VENV)/.testtime
 
-.PHONY: setup run test soak check generate bench lock clean
+.PHONY: setup run demo test soak check generate bench lock clean
 
 setup: $(RUNTIME)
 
@@ -32,6 +32,9 @@ $(TESTTIME): requirements-test.lock $(RUNTIME)
 
 run: $(RUNTIME)
 	@exec $(BIN)/bookinghub run --config $(CONFIG) $(if $(PORT),--listen 127.0.0.1:$(PORT))
+
+demo: $(RUNTIME)
+	@$(BIN)/python -m hub.demo
 
 test: $(TESTTIME)
 	$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=worksteal

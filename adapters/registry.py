@@ -64,6 +64,9 @@ class SimulatorType:
     values in them that may appear nowhere, `forbidden` says what each kind of 403 means and `cannot`
     which cases of the contract kits do not apply, with the reason. `left_behind` tells, of the objects that
     are seen, what stays when nothing of the hub's is wanted there any more.
+
+    `playground` makes one that keeps what it holds and lets everybody in; None: it is for tests only.
+    `address` gives what `${sim:TYPE}` stands for, from the address without a path.
     """
 
     name: str
@@ -74,6 +77,8 @@ class SimulatorType:
     forbidden: Mapping[str, type[AdapterError]] = field(default_factory=dict)
     cannot: Mapping[str, str] = field(default_factory=dict)
     left_behind: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _nothing
+    playground: Callable[[], Simulation] | None = None
+    address: Callable[[str], str] = str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +144,9 @@ def load_other_side(type_name: str) -> OtherSideType:
     if not isinstance(loaded, OtherSideType):
         raise TypeError(f"entry point {type_name} of {OTHER_SIDES} is not an OtherSideType")
     return loaded
+
+
+def certifiable() -> tuple[str, ...]:
+    """The adapter types that `adapters certify` tries: sinks with something to be tried on, sorted."""
+    tried = (*known_simulators(), *known_other_sides())
+    return tuple(sorted(name for name in tried if load_adapter(name).sink is not None))

@@ -6,6 +6,10 @@ with an underscore so that no system has them:
     POST /_faults    {"on": "insert", "kind": "status", "status": 503, "skip": 1, "times": 2}; DELETE clears
     GET  /_calls     every call with its outcome, no contents; DELETE empties the list
     GET  /_objects   what a user of the system sees, by id, without what changes at every write
+    POST /_play      {"act": "move", …}: what a person does there, where a stand-in knows such acts
+    POST /_listen    {"endpoint": "http://…"}: where webhooks go, for a stand-in that sends some
+
+One that `keep`s what it holds can be put into a playground: it goes on after a restart where it was.
 """
 
 import asyncio
@@ -13,6 +17,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any, ClassVar, Literal
 from urllib.parse import parse_qs, unquote
 
@@ -118,6 +123,8 @@ class Simulation(ABC):
     def __init__(self) -> None:
         self.faults: list[Fault] = []
         self.calls: list[dict[str, Any]] = []
+        self.neighbours: Mapping[str, Simulation] = {}
+        """The other stand-ins of a playground, by type."""
 
     @abstractmethod
     def call_of(self, request: Request) -> str:
@@ -154,6 +161,18 @@ class Simulation(ABC):
     def uncounted(self, request: Request) -> Reply | None:
         """Answer what is no call of the system's API, such as its token endpoint."""
         return None
+
+    def keep(self) -> str:
+        """Everything it holds as one text, for `restore`."""
+        raise NotImplementedError
+
+    def restore(self, kept: str) -> None:
+        """Hold what was kept, and nothing else; ValueError if it cannot be read."""
+        raise NotImplementedError
+
+    async def live(self, *, every: timedelta, misbehave: bool) -> None:
+        """Let something happen by itself every so often, if anything does at this system."""
+        return
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

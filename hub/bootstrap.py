@@ -30,6 +30,9 @@ from hub.running import ROLES, Role, RunningHub
 from hub.serving import WebServer, write_announcement
 from hub.settings import Configuration, Settings, load
 from hub.settings.display import effective
+from hub.simulation.child import SimulatorChild
+from hub.simulation.control import Playground
+from hub.simulation.stage import Plan
 from hub.telemetry import configure_logging
 from hub.web.services import HubServices
 
@@ -55,7 +58,7 @@ def run_hub(
         log_text = log_format or settings.logging.format
         if log_text == "auto":
             log_text = "text" if sys.stderr.isatty() else "json"
-        configure_logging(log_format=log_text, level=settings.logging.level)
+        configure_logging(log_format=log_text, level=settings.logging.level, timezone=settings.hub.timezone)
         sys.setswitchinterval(SWITCH_SECONDS)
         return uvloop.run(_run(configuration, settings, chosen, listen=listen))
     except HubError as error:
@@ -134,9 +137,17 @@ async def _run(
             door_server = WebServer(settings.http.webhook_listen, key="http.webhook_listen")
             stack.push_async_callback(door_server.stop)
         lock.announce(server.url)
+        playground = await _playground(settings, stack)
         base = await stack.enter_async_context(foundation(settings, clock=SystemClock()))
         running = replace(configuration, settings=settings)
-        hub = RunningHub(base, running, roles, url=server.url, reread=partial(_reread, listen=listen))
+        hub = RunningHub(
+            base,
+            running,
+            roles,
+            url=server.url,
+            reread=partial(_reread, listen=listen),
+            playground=playground,
+        )
         await hub.open()
         stack.push_async_callback(hub.close)
         await server.start(hub.front)
@@ -150,6 +161,18 @@ async def _run(
         hub.start()
         _greet(settings, configuration, server.url, roles)
         return await hub.until_stopped()
+
+
+async def _playground(settings: Settings, stack: AsyncExitStack) -> Playground | None:
+    """The stand-ins, served from now on until the stack is left; None if there are none."""
+    if settings.simulator is None:
+        return None
+    simulator, ports = settings.simulator, settings.simulator_ports
+    plan = Plan(settings.hub.data_dir, ports, simulator.every, simulator.misbehave)
+    child = SimulatorChild(plan)
+    stack.push_async_callback(child.stop)
+    await child.start()
+    return Playground(ports)
 
 
 def _keep_collections_short() -> None:
@@ -172,6 +195,10 @@ def _greet(settings: Settings, configuration: Configuration, url: str, roles: fr
                     f"  webhooks of {name}: POST {url}/webhooks/{name}/…   "
                     f"with its token: {command} sources show {name}"
                 )
+    if settings.simulator is not None:
+        lines.append(
+            f"  simulated: {', '.join(settings.simulator.types)}   play with it: {command} sim --help"
+        )
     lines.append(f"  what is the state: {command} status     stop: {command} stop, or Ctrl-C")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

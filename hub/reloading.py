@@ -111,5 +111,14 @@ def _kept_from_the_start(before: Configuration, written: Configuration) -> Confi
     """The written configuration with those settings that only a start can change as they are."""
     now, then = written.settings, before.settings
     hub = now.hub.model_copy(update={"data_dir": then.hub.data_dir})
-    settings = replace(now, hub=hub, http=then.http, nats=then.nats, store=then.store, logging=then.logging)
+    settings = replace(
+        now,
+        hub=hub,
+        http=then.http,
+        nats=then.nats,
+        store=then.store,
+        logging=then.logging,
+        simulator=then.simulator,
+        simulator_ports=then.simulator_ports,
+    )
     return Configuration(settings, written.root)

@@ -41,6 +41,7 @@ from hub.reloading import Reloads, Reread
 from hub.serving import Front
 from hub.settings import Configuration, Settings
 from hub.settings.display import effective
+from hub.simulation.control import Playground
 from hub.sourcing import Sourcing
 from hub.store import operations, sources
 from hub.telemetry import Metrics
@@ -66,8 +67,10 @@ class RunningHub:
         *,
         url: str,
         reread: Reread,
+        playground: Playground | None = None,
     ) -> None:
         self._base = base
+        self._playground = playground
         self._configuration = configuration
         settings = configuration.settings
         self._id = hub_id(settings.hub.data_dir)
@@ -175,6 +178,7 @@ class RunningHub:
             adapter=lambda entry: lone_adapter(base, self._settings, entry),
             reload=self._reloads.reload,
             reload_problem=lambda: self._reloads.problem,
+            playground=playground,
             log_differences=lambda: base.opened.differences,
             reader_problem=lambda: self._reader.reason if self._reader.state != "reading" else None,
             position_verified=lambda: "work" not in roles or self._reader.is_verified,
@@ -215,6 +219,7 @@ class RunningHub:
             self._spawn(self._keeping.watch.run(), "comparisons")
             self._spawn(self._desk.take_up(), "replacements", may_end=True)
             self._spawn(self._sourcing.watch.run(), "polls")
+        self._spawn(self._tell_doors(), "playground", may_end=True)
 
     async def until_stopped(self) -> int:
         """Wait for a signal, for `stop`, or for a part that must not end; the exit code."""
@@ -303,6 +308,19 @@ class RunningHub:
         )
         self.front.app = build_app(self.services)
         self.door.app = build_webhook_app(self.services)
+        await self._tell_doors()
+
+    async def _tell_doors(self) -> None:
+        """Simulated providers post their webhooks here; real ones are told by a person."""
+        if self._playground is None:
+            return
+        await self._playground.tell_doors(
+            {
+                entry.type: f"{self.services.url}/webhooks/{name}/{entry.webhook.token.get_secret_value()}"
+                for name, entry in self._settings.sources.items()
+                if entry.enabled and entry.webhook is not None
+            }
+        )
 
     def _on_marks(self, receipts: Sequence[StoredReceipt]) -> None:
         """Receipts have marked their bookings, some to be worked as they are, some to be read back."""

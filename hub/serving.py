@@ -40,8 +40,9 @@ class Front:
 class WebServer:
     """One listening socket and the application behind it."""
 
-    def __init__(self, address: ListenAddress, *, key: str) -> None:
-        self._socket = _bind(address, key)
+    def __init__(self, address: ListenAddress, *, key: str, bound: socket.socket | None = None) -> None:
+        """`bound` listens at this address already."""
+        self._socket = bound or _bind(address, key)
         host, port = self._socket.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else shown}:{port}"  # noqa: S104

@@ -17,6 +17,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 from events.catalogue import CATALOGUE
+from hub.activity import Activity, without_envelopes
 
 PREFIX = "bookinghub"
 RECEIPT_OUTCOMES = ("accepted", "duplicate", "ignored", "quarantined", "refused", "unavailable")
@@ -212,7 +213,13 @@ class Repeats:
         return record
 
 
-def configure_logging(*, log_format: str = "json", level: str = "info", stream: TextIO | None = None) -> None:
+def configure_logging(
+    *,
+    log_format: str = "json",
+    level: str = "info",
+    timezone: str = "UTC",
+    stream: TextIO | None = None,
+) -> None:
     """Send all records to stderr: activity lines for people (`text`) or one JSON object per line (`json`)."""
     out = stream or sys.stderr
     number = logging.getLevelName(level.upper())
@@ -222,14 +229,16 @@ def configure_logging(*, log_format: str = "json", level: str = "info", stream: 
         Repeats(),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
     ]
+    last: list[Any] = [structlog.processors.format_exc_info]
+    foreign: list[Any] = [structlog.processors.format_exc_info]
     if log_format == "json":
-        last: list[Any] = [
-            structlog.processors.format_exc_info,
-            structlog.processors.EventRenamer("message"),
-            structlog.processors.JSONRenderer(),
-        ]
+        rendered = (structlog.processors.EventRenamer("message"), structlog.processors.JSONRenderer())
+        last += [without_envelopes, *rendered]
+        foreign += rendered
     else:
-        last = [structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="ts")]
+        activity = Activity(out, timezone=timezone)
+        last.append(activity)
+        foreign.append(activity.foreign)
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -240,7 +249,7 @@ def configure_logging(*, log_format: str = "json", level: str = "info", stream: 
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared[1:2], *shared[3:]],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *foreign],
         )
     )
     root = logging.getLogger()

@@ -8,7 +8,7 @@ import base64
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -51,6 +51,16 @@ class Calendars:
     def state(self) -> dict[str, list[dict[str, Any]]]:
         """Every entry of every calendar, tombstones included."""
         return {name: list(calendar.events.values()) for name, calendar in self._calendars.items()}
+
+    def keep(self) -> dict[str, Any]:
+        """Everything there is, as JSON values."""
+        calendars = {name: asdict(calendar) for name, calendar in self._calendars.items()}
+        return {"undelete": self.undelete, "revision": self._revision, "calendars": calendars}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Hold what was kept, and nothing else."""
+        self.undelete, self._revision = bool(kept["undelete"]), int(kept["revision"])
+        self._calendars = {name: _Calendar(**calendar) for name, calendar in kept["calendars"].items()}
 
     def vanish(self, calendar: str, entry_id: str) -> None:
         """Forget an entry altogether, as happens to tombstones after some time."""

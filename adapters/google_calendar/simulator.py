@@ -102,6 +102,12 @@ class Simulator(Simulation):
                 return None
         return json_reply({})
 
+    def keep(self) -> str:
+        return json.dumps(self.calendars.keep())
+
+    def restore(self, kept: str) -> None:
+        self.calendars.restore(json.loads(kept))
+
     async def perform(self, request: Request, call: str) -> Reply:
         _, calendar, entry_id = _route(request)
         etag = request.headers.get("if-match")
@@ -149,6 +155,7 @@ simulator = SimulatorType(
         "403 forbidden": AuthError,
         "403 forbiddenForNonOrganizer": PermanentError,
     },
+    playground=create_app,
 )
 
 

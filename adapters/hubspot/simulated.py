@@ -5,9 +5,8 @@ any case and among additional ones too; merged contacts get a new id and the old
 sees changes late.
 """
 
-import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,7 +53,7 @@ class Portal:
     def __init__(self, *, clock: Callable[[], datetime]) -> None:
         self.stale_search = False
         self._clock = clock
-        self._ids = itertools.count(101)
+        self._last_id = 100
         self._kinds = {kind: _Kind(Properties(kind)) for kind in _SHOWN}
         self.associations: set[tuple[str, str]] = set()
         """Pairs of a meeting's and a contact's id."""
@@ -67,6 +66,34 @@ class Portal:
         """Everything a user sees of this kind."""
         return [record for record in self._kind(kind).records.values() if not record.archived]
 
+    def keep(self) -> dict[str, Any]:
+        """Everything there is, as JSON values."""
+        kinds = {
+            name: {
+                "properties": kind.properties.every(),
+                "records": [asdict(record) for record in kind.records.values()],
+                "merged": kind.merged,
+                "index": kind.index,
+            }
+            for name, kind in self._kinds.items()
+        }
+        return {
+            "stale_search": self.stale_search,
+            "last_id": self._last_id,
+            "kinds": kinds,
+            "associations": sorted(self.associations),
+        }
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Hold what was kept, and nothing else."""
+        self.stale_search, self._last_id = bool(kept["stale_search"]), int(kept["last_id"])
+        self.associations = {(meeting, contact) for meeting, contact in kept["associations"]}
+        for name, kind in self._kinds.items():
+            was = kept["kinds"][name]
+            kind.properties.restore(was["properties"])
+            kind.records = {one["id"]: Record(**one) for one in was["records"]}
+            kind.merged, kind.index = dict(was["merged"]), list(was["index"])
+
     def create(self, kind: str, values: Mapping[str, Any], associated: Iterable[str] = ()) -> Record:
         checked = self._kind(kind).properties.checked(values)
         self._claim(kind, checked, own=None)
@@ -76,7 +103,7 @@ class Portal:
             )
         contacts = [self.find("contacts", contact).id for contact in associated]
         now = self._now()
-        record = Record(str(next(self._ids)), checked, now, now)
+        record = Record(self._new_id(), checked, now, now)
         if kind == "meetings":
             record.properties.setdefault("hs_timestamp", checked.get("hs_meeting_start_time", now))
         self._kind(kind).records[record.id] = record
@@ -135,7 +162,7 @@ class Portal:
             name: value for name, value in kept.properties.items() if value
         }
         merged["email"], *others = mails
-        record = Record(str(next(self._ids)), merged, kept.created, self._now())
+        record = Record(self._new_id(), merged, kept.created, self._now())
         record.properties["hs_additional_emails"] = ";".join(others)
         contacts = self._kind("contacts")
         for old in (kept, gone):
@@ -212,6 +239,10 @@ class Portal:
             other = self._by_value(kind, name, values.get(name, ""))
             if other is not None and other is not own:
                 raise RefusedError(400, "VALIDATION_ERROR", f"{other.id} already has that value.")
+
+    def _new_id(self) -> str:
+        self._last_id += 1
+        return str(self._last_id)
 
     def _now(self) -> str:
         return self._clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

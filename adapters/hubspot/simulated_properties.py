@@ -85,6 +85,10 @@ class Properties:
     def every(self) -> list[dict[str, Any]]:
         return list(self._known.values())
 
+    def restore(self, every: Sequence[dict[str, Any]]) -> None:
+        """Have these definitions, and no others."""
+        self._known = {known["name"]: known for known in every}
+
     def get(self, name: str) -> dict[str, Any]:
         if name not in self._known:
             raise RefusedError(404, "OBJECT_NOT_FOUND", f"Property '{name}' does not exist")

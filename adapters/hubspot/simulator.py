@@ -139,6 +139,12 @@ class Simulator(Simulation):
                 return None
         return json_reply({})
 
+    def keep(self) -> str:
+        return json.dumps(self.portal.keep())
+
+    def restore(self, kept: str) -> None:
+        self.portal.restore(json.loads(kept))
+
     async def perform(self, request: Request, call: str) -> Reply:
         area, kind, rest = route_of(request.path)
         if area == "account":
@@ -269,6 +275,7 @@ simulator = SimulatorType(
     secrets=(TOKEN,),
     forbidden=FORBIDDEN,
     left_behind=lambda seen: {key: _without_ours(shown) for key, shown in seen.items()},
+    playground=create_app,
 )
 
 meetings = SimulatorType(

@@ -14,13 +14,16 @@ from typing import Any
 from adapters.meetergo.simulated import shapes
 from adapters.meetergo.simulated.access import USER_HEADER, Gate
 from adapters.meetergo.simulated.api import Api
-from adapters.meetergo.simulated.company import example_company
+from adapters.meetergo.simulated.company import PERSONAL_TOKEN, PLATFORM_KEY, example_company
+from adapters.meetergo.simulated.life import Life
 from adapters.meetergo.simulated.post import post
 from adapters.meetergo.simulated.provider import Provider
 from adapters.meetergo.simulated.refusals import PHRASES, ProviderRefusalError
 from adapters.meetergo.simulated.routes import route_of
 from adapters.meetergo.simulated.state import State
 from adapters.meetergo.simulated.steering import steer
+from adapters.meetergo.simulated.week import playground_company
+from adapters.registry import SimulatorType
 from adapters.simulation import RefusedError, Reply, Request, Simulation, json_reply
 
 RETRY_AFTER = ("retry-after", "60")
@@ -98,6 +101,21 @@ class Simulator(Simulation):
         self._wake()
         return reply
 
+    def keep(self) -> str:
+        return self.state.model_dump_json()
+
+    def restore(self, kept: str) -> None:
+        self._load(State.model_validate_json(kept))
+        self._wake()
+
+    async def live(self, *, every: timedelta, misbehave: bool) -> None:
+        """One act after the other, as soon as there is somebody to hear of them."""
+        while True:
+            await asyncio.sleep(every / timedelta(seconds=1))
+            if self.state.subscriptions:
+                Life(self.provider, self.neighbours, misbehave=misbehave).step()
+                self._wake()
+
     async def steered(self, request: Request) -> Reply | None:
         if (request.method, request.path[0]) != ("POST", "_deliver"):
             return None
@@ -141,3 +159,23 @@ class Simulator(Simulation):
 def create_app(state: State | None = None, *, clock: Callable[[], datetime] | None = None) -> Simulator:
     """A stand-in of the example company, or of one that was kept."""
     return Simulator(state or example_company(), clock=clock or (lambda: datetime.now(UTC)))
+
+
+def create_playground() -> Simulator:
+    """A stand-in that is open to every key, with a week of bookings on its books."""
+    return create_app(playground_company(datetime.now(UTC)))
+
+
+def config(url: str) -> dict[str, Any]:
+    """The adapter's settings for a stand-in at this address."""
+    return {"base_url": url, "key": PERSONAL_TOKEN}
+
+
+simulator = SimulatorType(
+    name="meetergo",
+    summary="a company at meetergo: bookings, webhooks that go astray, lists, limits",
+    create_app=create_app,
+    config=config,
+    secrets=(PLATFORM_KEY, PERSONAL_TOKEN),
+    playground=create_playground,
+)

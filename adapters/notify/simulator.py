@@ -32,6 +32,12 @@ class Chat(Simulation):
     def refused(self, refusal: RefusedError, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
         return Reply(refusal.status, json.dumps({"error": refusal.message}).encode(), headers=headers)
 
+    def keep(self) -> str:
+        return json.dumps(self.messages)
+
+    def restore(self, kept: str) -> None:
+        self.messages = dict(json.loads(kept))
+
     async def perform(self, request: Request, call: str) -> Reply:
         told = request.json()
         number = f"{len(self.messages) + 1:04}"
@@ -41,7 +47,12 @@ class Chat(Simulation):
 
 def config(url: str) -> dict[str, Any]:
     """The adapter's settings for a chat at this address."""
-    return {"to": [f"json://{url.removeprefix('http://')}/{TOKEN}"], "title": "{event.label}: {booking_id}"}
+    return {"to": [f"{address(url)}/{TOKEN}"], "title": "{event.label}: {booking_id}"}
+
+
+def address(url: str) -> str:
+    """The chat at this address as apprise writes it."""
+    return f"json://{url.removeprefix('http://')}"
 
 
 _ONLY_TAKEN = "apprise tells only whether a message was taken, so every failure may pass"
@@ -63,4 +74,6 @@ simulator = SimulatorType(
         "401": _ONLY_TAKEN,
         "403": _ONLY_TAKEN,
     },
+    playground=Chat,
+    address=address,
 )

@@ -26,6 +26,7 @@ from hub.cli import (
     projections,
     rebuild,
     running_hub,
+    sim,
     sinks,
     sources,
     status,
@@ -35,7 +36,7 @@ from hub.cli import (
 from hub.cli.running import usage
 
 NOT_YET: Mapping[str, tuple[str, ...]] = {
-    "": ("init", "doctor", "replay", "console", "sim"),
+    "": ("init", "doctor", "replay", "console"),
     "contacts": ("export", "forget"),
     "events": ("export", "import"),
     "sinks": ("prepare",),
@@ -58,6 +59,7 @@ NOUNS: Mapping[str, typer.Typer] = {
     "tokens": tokens.app,
     "config": config.app,
     "adapters": adapters.app,
+    "sim": sim.app,
 }
 
 

@@ -158,7 +158,13 @@ class Worker:
         name = self._sink.name
         self._observer.attempted(name, outcome="delivered", duration=done.duration)
         self._observer.delivered(name, covered=len(task.older), latency=now - task.lead.created_at)
-        log.info("delivered", outcome=done.outcome, duration_seconds=_seconds(done.duration), **_fields(task))
+        log.info(
+            "delivered",
+            outcome=done.outcome,
+            duration_seconds=_seconds(done.duration),
+            covered=len(task.older),
+            **_fields(task),
+        )
         if recovered:
             log.info("the target serves again", sink=name)
 

@@ -18,6 +18,7 @@ from events.derive import continue_chain, derive, unconfirmed
 from events.envelope import Envelope, Provenance
 from events.snapshot import BookingSnapshot
 from events.state import Booking
+from hub.activity import ENVELOPES
 from hub.errors import ConcurrencyError, FactConflictError, HubError, LogError, LogUnavailableError
 from hub.ingest.contacts import with_contacts
 from hub.ingest.replacing import Linked, as_shown
@@ -97,6 +98,8 @@ class Appender:
         for attempt in range(_TRIES):
             facts, expected = await self._derived(head, snapshot)
             if not facts:
+                if provenance == "webhook":
+                    _log.info("nothing new", source=snapshot.source, booking_id=snapshot.provider_id)
                 return Settled(head, unconfirmed=unconfirmed(head.state, snapshot))
             batch = [Envelope.of(fact, provenance=provenance, causation_id=causation_id) for fact in facts]
             try:
@@ -189,7 +192,22 @@ class Appender:
         self._metrics.append_duration.observe(time.perf_counter() - began)
         for envelope in batch:
             self._metrics.facts.labels(envelope.source, envelope.type, envelope.provenance).inc()
+        _tell(batch)
         return appended
+
+
+def _tell(batch: Sequence[Envelope]) -> None:
+    """One line for what became known of a booking; a history that is read is told as a whole."""
+    last = batch[-1]
+    if last.provenance != "backfill":
+        _log.info(
+            "facts recorded",
+            source=last.source,
+            booking_id=last.booking_id,
+            facts=[envelope.type for envelope in batch],
+            provenance=last.provenance,
+            **{ENVELOPES: batch},
+        )
 
 
 def _parts(envelopes: Sequence[Envelope]) -> Iterator[Sequence[Envelope]]:

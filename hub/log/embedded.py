@@ -7,10 +7,8 @@ of starting a second one. See docs/adr/0002-embedded-nats-server.md.
 """
 
 import asyncio
-import random
 import secrets
 import signal
-import socket
 import subprocess
 from contextlib import suppress
 from datetime import timedelta
@@ -18,22 +16,19 @@ from pathlib import Path
 
 import structlog
 
-from hub.errors import ConfigError, LogUnavailableError
+from hub.errors import LogUnavailableError
 from hub.log.locks import FileLock
 from hub.log.probe import probe
 from hub.log.processes import command_line, send_signal, started_at
 from hub.log.server_binary import check_server_binary, find_server_binary
 from hub.log.server_files import ServerAddress, ServerFiles, ServerRecord
+from hub.ports import can_listen, free_port
 
 _POLL_SECONDS = 0.05
 _WATCH_SECONDS = 0.1
 _LONGEST_PAUSE = 5.0
 _PORT_ATTEMPTS = 8
 _STOP_SECONDS = 20.0
-
-# Below the ports that systems give to outgoing connections: a client that retries one of those on
-# loopback can end up connected to itself, and then the server cannot listen there any more.
-_PORTS = range(15_000, 32_000)
 
 _log = structlog.get_logger(__name__)
 
@@ -153,7 +148,7 @@ class EmbeddedServer:
         """Start on a free port; somebody may take it before the server does, so try several."""
         for remaining in reversed(range(_PORT_ATTEMPTS)):
             record = ServerRecord(
-                url=f"nats://127.0.0.1:{_free_port()}", user="hub", password=secrets.token_urlsafe(32)
+                url=f"nats://127.0.0.1:{free_port()}", user="hub", password=secrets.token_urlsafe(32)
             )
             try:
                 await self._launch(record, lock)
@@ -198,7 +193,7 @@ class EmbeddedServer:
         reported = _now()
         while (await probe(record.address)).outcome != "ready":
             if child.poll() is not None:
-                if not _can_listen(record.port):
+                if not can_listen(record.port):
                     raise PortTakenError(f"port {record.port} of 127.0.0.1 is taken")
                 raise LogUnavailableError(
                     f"nats-server ended with code {child.returncode}: {self.files.last_words()} "
@@ -264,23 +259,6 @@ class EmbeddedServer:
         if self._child is not None:
             return self._child.poll() is not None
         return self._record is None or not self._record.is_running()
-
-
-def _free_port() -> int:
-    for port in random.SystemRandom().sample(_PORTS, 200):
-        if _can_listen(port):
-            return port
-    raise ConfigError(f"no free port between {_PORTS.start} and {_PORTS.stop} on 127.0.0.1")
-
-
-def _can_listen(port: int) -> bool:
-    with socket.socket() as candidate:
-        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            candidate.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 def _now() -> float:

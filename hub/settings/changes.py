@@ -24,6 +24,7 @@ AFTER_RESTART: tuple[KeyPath, ...] = (
     ("nats",),
     ("store",),
     ("logging",),
+    ("simulator",),
 )
 """What the hub holds from its start on: sockets, connections, locks, its own output."""
 

@@ -18,7 +18,7 @@ _IN_URL = (
     re.compile(r"((?:^|[\s,])(?:nats|tls|wss?)://)[^/@\s:]+(?=@)"),
     re.compile(r"([?&](?:password|sslpassword|token)=)[^&\s]+", re.IGNORECASE),
 )
-SECTIONS = ("hub", "http", "nats", "store", "logging", "sources", "sinks")
+SECTIONS = ("hub", "http", "nats", "store", "logging", "simulator", "sources", "sinks")
 
 
 def effective(settings: Settings, root: Map) -> dict[str, Any]:

@@ -101,5 +101,6 @@ def _words(origin: Origin) -> str:
         "fallback": f"default written there, since {origin.name} is not set",
         "file": f"content of {origin.place.file if origin.place else origin.name}",
         "generated": f"generated secret {origin.name}",
+        "simulated": f"address of the stand-in for {origin.name}",
     }
     return words[origin.kind]

@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from hub.settings.nodes import Place
@@ -21,11 +21,21 @@ class UnreadableSecretsError(Exception):
     """The file exists but does not hold a JSON object of texts, or may not be read."""
 
 
-class GeneratedSecrets:
-    """Hands out the stored secrets and remembers those made now; `keep` stores them."""
+def _secret() -> str:
+    return secrets.token_urlsafe(_BYTES)
 
-    def __init__(self, data_dir: Path | None) -> None:
-        self.file = data_dir / FILE_NAME if data_dir else None
+
+class GeneratedSecrets:
+    """Hands out the stored secrets and remembers those made now; `keep` stores them.
+
+    The same goes for other texts that are made once, with a file and a `make` of their own.
+    """
+
+    def __init__(
+        self, data_dir: Path | None, *, file_name: str = FILE_NAME, make: Callable[[], str] = _secret
+    ) -> None:
+        self.file = data_dir / file_name if data_dir else None
+        self._make = make
         self._stored: Mapping[str, str] | None = None
         self._made: dict[str, str] = {}
 
@@ -35,7 +45,9 @@ class GeneratedSecrets:
             self._stored = _read(self.file) if self.file else {}
         if name in self._stored:
             return self._stored[name]
-        return self._made.setdefault(name, secrets.token_urlsafe(_BYTES))
+        if name not in self._made:
+            self._made[name] = self._make()
+        return self._made[name]
 
     def keep(self) -> bool:
         """Store what was made; False if another process had stored one of them first: read all again."""

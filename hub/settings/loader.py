@@ -33,6 +33,7 @@ from hub.settings.nodes import Map, Place, Scalar, find, is_null
 from hub.settings.not_yet import without_not_yet
 from hub.settings.references import DATA_DIR, References
 from hub.settings.report import config_error, ordered
+from hub.settings.stand_ins import NoStandInError, StandIns, named_types, unknown_types
 from hub.settings.values import OFF
 from hub.settings.yaml_tree import MAX_BYTES, read_tree
 
@@ -75,23 +76,24 @@ def load(
         raise ValueError("at least one configuration file is needed")
     files = tuple(map(Path, paths))
     while True:
-        configuration, secrets = _load(files, environ, adapters)
-        if not generate or _keep(secrets, files):
+        configuration, made = _load(files, environ, adapters)
+        if not generate or all(_keep(one, files) for one in made):
             return configuration
 
 
-def _keep(secrets: GeneratedSecrets, files: tuple[Path, ...]) -> bool:
+def _keep(made: GeneratedSecrets, files: tuple[Path, ...]) -> bool:
     try:
-        return secrets.keep()
+        return made.keep()
     except (OSError, UnreadableSecretsError) as error:
-        place = secrets.place() or Place(str(files[0]), 1, 1)
+        place = made.place() or Place(str(files[0]), 1, 1)
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise config_error([place.problem((), f"secrets cannot be kept: {reason}")], files) from error
+        raise config_error([place.problem((), f"what is made up cannot be kept: {reason}")], files) from error
 
 
 def _load(
     files: tuple[Path, ...], environ: Mapping[str, str], adapters: Adapters
-) -> tuple[Configuration, GeneratedSecrets]:
+) -> tuple[Configuration, tuple[GeneratedSecrets, ...]]:
+    """The configuration, and what was made up for it."""
     problems: list[Problem] = []
     trees = [_read(file, problems) for file in files]
     variables = read_variables(environ, files[0].parent / "hub.env", problems)
@@ -100,17 +102,26 @@ def _load(
         raise config_error(problems, files)
     written = reduce(merge, usable)
     data_dir = _data_dir(written, variables, files[0])
-    secrets = GeneratedSecrets(data_dir)
-    root = without_not_yet(References(variables, secrets, problems).expand_map(written), problems)
+    secrets, stand_ins = GeneratedSecrets(data_dir), StandIns(data_dir, named_types(written))
+    references = References(variables, secrets, stand_ins, problems)
+    root = without_not_yet(references.expand_map(written), problems)
     content = _content(_with_defaults(plain_map(root), files[0], data_dir), root, problems)
     check = InstanceCheck(root, adapters)
     sources, sinks = check.check("sources"), check.check("sinks")
-    problems.extend(check.problems)
+    problems.extend((*check.problems, *unknown_types(root, stand_ins.simulators)))
     if problems or content is None:
         raise config_error(problems, files)
-    settings = _settings(content, sources, sinks, files)
+    settings = replace(_settings(content, sources, sinks, files), simulator_ports=_ports(stand_ins, files))
     warnings = ordered(warnings_about(settings, root, sinks), files)
-    return Configuration(replace(settings, warnings=warnings), root), secrets
+    return Configuration(replace(settings, warnings=warnings), root), (secrets, stand_ins.ports)
+
+
+def _ports(stand_ins: StandIns, files: tuple[Path, ...]) -> Mapping[str, int]:
+    try:
+        return stand_ins.all_ports()
+    except NoStandInError as error:
+        place = stand_ins.ports.place() or Place(str(files[0]), 1, 1)
+        raise config_error([place.problem((), str(error))], files) from error
 
 
 def _read(file: Path, problems: list[Problem]) -> Map | None:
@@ -133,7 +144,8 @@ def _data_dir(root: Map, variables: Variables, first: Path) -> Path | None:
     if node is None or is_null(node):
         return (first.parent / DEFAULT_DATA_DIR).absolute()
     reported_later: list[Problem] = []
-    known = References(variables, GeneratedSecrets(None), reported_later).expand(node, DATA_DIR)
+    references = References(variables, GeneratedSecrets(None), StandIns(None), reported_later)
+    known = references.expand(node, DATA_DIR)
     if not isinstance(known, Scalar) or known.broken:
         return None
     try:
@@ -181,6 +193,7 @@ def _settings(
         nats=content.nats,
         store=content.store,
         logging=content.logging,
+        simulator=content.simulator,
         sources={name: _source(name, entry, sources[name]) for name, entry in content.sources.items()},
         sinks={name: _sink(name, entry, sinks[name]) for name, entry in content.sinks.items()},
         files=files,

@@ -6,7 +6,7 @@ of a field is what `config explain` prints.
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -117,6 +117,22 @@ class LoggingSettings(Section):
         "auto", description="text for people, json for programs; auto: text on a terminal, else json"
     )
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least level written")
+
+
+class SimulatorSettings(Section):
+    """Stand-ins for outside systems, started with the hub: a playground that needs no account."""
+
+    types: tuple[str, ...] = Field(
+        min_length=1,
+        description="adapter types whose stand-ins are started on loopback; `${sim:TYPE}` is an address",
+    )
+    every: Duration = Field(
+        timedelta(seconds=4),
+        description="how often something happens at the simulated booking provider by itself; 0s: never",
+    )
+    misbehave: bool = Field(
+        True, description="double, delay, reorder and lose webhooks, and have a target fail now and then"
+    )
 
 
 with warnings.catch_warnings():
@@ -288,6 +304,9 @@ class FileContent(Section):
     nats: NatsSettings = Field(default_factory=NatsSettings, description="the event log")
     store: StoreSettings = Field(default_factory=StoreSettings, description="the SQL store")
     logging: LoggingSettings = Field(default_factory=LoggingSettings, description="the hub's own messages")
+    simulator: SimulatorSettings | None = Field(
+        None, description="stand-ins for outside systems, started with the hub; absent: none"
+    )
     sources: dict[str, SourceEntry] = Field(
         default_factory=dict, description="where bookings come from, by name"
     )
@@ -312,7 +331,10 @@ class SinkSettings(SinkEntry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything the hub was configured to be; `files` as they were named, lowest layer first."""
+    """Everything the hub was configured to be; `files` as they were named, lowest layer first.
+
+    `simulator_ports` are the ports of the stand-ins, by type, as `${sim:TYPE}` has them.
+    """
 
     hub: HubSettings
     http: HttpSettings
@@ -321,5 +343,7 @@ class Settings:
     logging: LoggingSettings
     sources: Mapping[str, SourceSettings]
     sinks: Mapping[str, SinkSettings]
+    simulator: SimulatorSettings | None = None
+    simulator_ports: Mapping[str, int] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     warnings: tuple[Problem, ...] = ()

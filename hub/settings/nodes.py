@@ -26,7 +26,7 @@ class Place:
 class Origin:
     """Where a part of a scalar came from: `kind` says how, `name` which one, `place` where it stands."""
 
-    kind: Literal["variable", "hub.env", "fallback", "file", "generated"]
+    kind: Literal["variable", "hub.env", "fallback", "file", "generated", "simulated"]
     name: str
     place: Place | None = None
 

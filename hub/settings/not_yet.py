@@ -20,7 +20,6 @@ class NotYet:
 NOT_YET: Mapping[KeyPath, NotYet] = {
     ("alerts",): NotYet("nobody is alerted; `bookinghub issues list` shows what needs a person"),
     ("console",): NotYet("there is no console"),
-    ("simulator",): NotYet("there is no simulator"),
     ("sources", "*", "renamed_from"): NotYet("a source keeps its name"),
 }
 

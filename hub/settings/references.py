@@ -1,6 +1,7 @@
-"""Replaces `${VAR}`, `${VAR:-default}`, `${VAR:?why}`, `${file:PATH}` and `${generated:NAME}` in scalars.
+"""Replaces `${VAR}`, `${VAR:-default}`, `${VAR:?why}`, `${file:PATH}`, `${generated:NAME}`, `${sim:TYPE}`.
 
-That happens after parsing, so a value can hold any character and never changes the file's shape.
+That happens in scalars and after parsing, so a value can hold any character and never changes the
+file's shape.
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ from hub.errors import Problem
 from hub.settings.environment import Variables
 from hub.settings.generated import GeneratedSecrets, UnreadableSecretsError
 from hub.settings.nodes import Entry, Items, KeyPath, Map, Node, Origin, Place, Scalar, whole_characters
+from hub.settings.stand_ins import NoStandInError, StandIns
 
 MAX_BYTES = 64 * 1024
 _DOLLAR = re.compile(r"\$\$|\$\{([^}]*)(\}?)")
@@ -31,6 +33,7 @@ class References:
 
     variables: Variables
     generated: GeneratedSecrets
+    stand_ins: StandIns
     problems: list[Problem]
 
     def expand(self, node: Node, path: KeyPath = ()) -> Node:
@@ -83,14 +86,14 @@ class References:
         if scheme is None:
             raise _ReferenceError(
                 "${" + body + "} is not a reference; write ${VAR}, ${VAR:-default}, ${VAR:?why}, ${file:PATH}"
-                " or ${generated:NAME}, and $$ for a dollar sign"
+                ", ${generated:NAME} or ${sim:TYPE}, and $$ for a dollar sign"
             )
         kind, name = scheme.groups()
         if kind == "file":
             return _file(name, place)
         if kind == "generated":
             return self._generated(name, path)
-        raise _ReferenceError(f"${{sim:{name}}} is not yet available: there is no simulator")
+        return self._simulated(name, path)
 
     def _variable(self, name: str, operator: str | None, argument: str | None) -> tuple[str, Origin]:
         found = self.variables.get(name)
@@ -115,6 +118,14 @@ class References:
             return self.generated.get(name), Origin("generated", name, self.generated.place())
         except UnreadableSecretsError as error:
             raise _ReferenceError(str(error)) from error
+
+    def _simulated(self, name: str, path: KeyPath) -> tuple[str, Origin]:
+        if path == DATA_DIR:
+            raise _ReferenceError("the ports of stand-ins are kept in this folder, so it cannot name one")
+        try:
+            return self.stand_ins.address(name), Origin("simulated", name, self.stand_ins.ports.place())
+        except NoStandInError as error:
+            raise _ReferenceError(f"${{sim:{name}}}: {error}") from error
 
 
 def _file(written: str, place: Place) -> tuple[str, Origin]:

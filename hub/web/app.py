@@ -28,6 +28,7 @@ from hub.web.api import (
     polls,
     projections,
     ranges,
+    sim,
     sinks,
     sources,
     tokens,
@@ -60,6 +61,7 @@ ROUTERS = (
     operations.router,
     issues.router,
     tokens.router,
+    sim.router,
 )
 _HANDLED = (
     ProblemError,

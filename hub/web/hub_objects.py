@@ -339,6 +339,16 @@ class ConfigObject(Shown):
     config: dict[str, Any]
 
 
+class PlayedObject(Shown):
+    """What was done at the playground: at which stand-in, what it was asked, what it answered."""
+
+    act: str
+    target: str
+    asked: dict[str, Any]
+    done: dict[str, Any]
+    dry_run: bool
+
+
 class Begun(Shown):
     """The hub is stopping, unless this was a dry run; it is gone when its process is."""
 

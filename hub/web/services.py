@@ -98,6 +98,18 @@ class Rebuild(Protocol):
     async def __call__(self, *, verify: bool) -> str: ...
 
 
+class PlaygroundControl(Protocol):
+    """The simulated systems, by adapter type; raises HubError if one does not answer or refuses."""
+
+    types: tuple[str, ...]
+
+    async def play(self, type_name: str, act: Mapping[str, Any]) -> dict[str, Any]: ...
+    async def break_down(self, type_name: str, fault: Mapping[str, Any]) -> None: ...
+    async def misplace(self, type_name: str, mishap: str, *, share: float) -> None: ...
+    async def heal(self, type_name: str) -> None: ...
+    async def reset(self) -> None: ...
+
+
 class Prepare(Protocol):
     """Makes what the target of a sink needs once, and names it; raises the adapter's error."""
 
@@ -151,8 +163,9 @@ class HubServices:
     there. `wake_sources` is called after a source was resumed, `wake_deliveries` after a sink was or rows
     became due. `log_differences` and `reader_problem` are asked at each status, and `position_verified`:
     whether the reader has proven that the log is the one it has read. `adapter` makes a sink's adapter, not
-    opened, to ask what it would write; whoever asked closes it. `reload` is None where no hub runs.
-    `stopping` is set when the hub shuts down and ends the streams; `stop` begins the shutdown.
+    opened, to ask what it would write; whoever asked closes it. `reload` is None where no hub runs,
+    `playground` where nothing is simulated. `stopping` is set when the hub shuts down and ends the streams;
+    `stop` begins the shutdown.
     """
 
     settings: Settings
@@ -189,4 +202,5 @@ class HubServices:
     adapter: Callable[[SinkSettings], Awaitable[Sink]] | None = None
     reload: Reload | None = None
     reload_problem: Callable[[], ReloadProblem | None] = lambda: None
+    playground: PlaygroundControl | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -3,8 +3,8 @@
 import pytest
 
 from adapters.registry import (
+    certifiable,
     known_other_sides,
-    known_simulators,
     known_types,
     load_adapter,
     load_other_side,
@@ -17,7 +17,7 @@ WITHOUT_STAND_IN = {"console_log", "meetergo"}
 """Writes to standard output; a source, whose stand-in is tried in `tests/contract/meetergo`."""
 
 
-TRIED = sorted((*known_simulators(), *known_other_sides()))
+TRIED = certifiable()
 
 
 def certified(name: str, *, kills: int, seed: int) -> Certificate:

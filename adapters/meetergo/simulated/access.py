@@ -39,11 +39,20 @@ class Gate:
         token = _token(request)
         if not token:
             raise refused(401, "Missing API key")
-        key = self._state.keys.get(token)
+        key = self._state.keys.get(token) or self._issued(token)
         if key is None:
             raise refused(401, "Invalid API key")
         if key.expires_at is not None and key.expires_at <= now:
             raise refused(401, "API key has expired")
+        return key
+
+    def _issued(self, token: str) -> Key | None:
+        """A key made for whoever comes with it, if this company is open."""
+        if self._state.open_to is None:
+            return None
+        key = Key(token=token)
+        key = key if key.is_platform else key.model_copy(update={"owner": self._state.open_to})
+        self._state.keys[token] = key
         return key
 
     def _count(self, key: Key, now: datetime) -> None:

@@ -200,6 +200,12 @@ class State(BaseModel):
     subscriptions: list[Subscription] = Field(default_factory=list)
     letters: list[Letter] = Field(default_factory=list)
     switches: Switches = Field(default_factory=Switches)
+    open_to: str | None = None
+    """Whom every key acts for that nobody has issued; None: such a key is refused."""
+    acts: int = 0
+    """How often something has happened by itself."""
+    minded: dict[str, str] = Field(default_factory=dict)
+    """The appointments that something more is going to happen to, by what that is."""
 
     def number(self) -> int:
         """The next number; ids and fates follow from it, so that one seed makes one history."""

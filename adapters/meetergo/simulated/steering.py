@@ -13,6 +13,8 @@ POST /_time     {"advance": 90}
 POST /_deliver  {"everything": false}              send the webhooks that are due, or all of them
 GET  /_letters  the webhooks on their way;  GET /_deliveries what became of those before
 GET  /_state, PUT /_state                          everything there is, to be kept in a file
+
+`POST /_play` and `POST /_listen` are those of every playground, see `adapters.simulation` and `playing`.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,6 +24,7 @@ from pydantic import ValidationError
 
 from adapters.meetergo.simulated.asked import BookingDto, CancelDto, RescheduleDto
 from adapters.meetergo.simulated.booking import Series
+from adapters.meetergo.simulated.playing import listen, play
 from adapters.meetergo.simulated.provider import Provider
 from adapters.meetergo.simulated.refusals import invalid_body, not_found
 from adapters.meetergo.simulated.state import Appointment, Key, Provisional, Switches
@@ -109,12 +112,19 @@ def _deliveries(provider: Provider, _: Mapping[str, Any]) -> Any:
     return [delivery.shown() for delivery in provider.records.post.deliveries]
 
 
+def _listen(provider: Provider, asked: Mapping[str, Any]) -> Any:
+    listen(provider, str(asked.get("endpoint")))
+    return {}
+
+
 def _told(appointment: Appointment) -> dict[str, Any]:
     """What is needed to act on it again."""
     return {"id": appointment.id, "attendees": [attendee.id for attendee in appointment.attendees]}
 
 
 _ACTS: Mapping[tuple[str, str], Act] = {
+    ("POST", "_play"): play,
+    ("POST", "_listen"): _listen,
     ("POST", "_book"): _book,
     ("POST", "_confirm"): _confirm,
     ("POST", "_move"): _move,

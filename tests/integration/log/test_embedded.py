@@ -314,12 +314,12 @@ async def test_a_removed_lock_file_does_not_lead_to_a_second_server(
 
 
 async def test_a_taken_port_is_left_for_another(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    free = embedded._free_port()
+    free = embedded.free_port()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         ports = iter([taken.getsockname()[1], taken.getsockname()[1], free])
-        monkeypatch.setattr(embedded, "_free_port", lambda: next(ports))
+        monkeypatch.setattr(embedded, "free_port", lambda: next(ports))
         server = EmbeddedServer(data_dir)
         address = await server.start()
     assert address.url == f"nats://127.0.0.1:{free}"

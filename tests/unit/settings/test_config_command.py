@@ -102,7 +102,7 @@ def test_show_prints_what_is_in_effect(sound: str, tmp_path: Path) -> None:
     assert "  listen: 0.0.0.0:1\n" in result.stdout
     assert "  url: postgresql://joe:***@h/d\n" in result.stdout
     as_json = json.loads(run("show", "--json", "--config", sound).stdout)
-    assert list(as_json) == ["hub", "http", "nats", "store", "logging", "sources", "sinks"]
+    assert list(as_json) == ["hub", "http", "nats", "store", "logging", "simulator", "sources", "sinks"]
 
 
 def test_show_of_a_bad_configuration_is_a_problem_object(bad: str) -> None:

@@ -58,7 +58,7 @@ def test_references_are_replaced_inside_scalars(tmp_path: Path, value: str, resu
         pytest.param("${ABSENT:?ask Jon}", "${ABSENT} is not set: ask Jon; looked in", id="demanded"),
         pytest.param("${EMPTY:?ask Jon}", "${EMPTY} is empty: ask Jon; looked in", id="demanded and empty"),
         pytest.param("${BYTES}", "${BYTES} is not UTF-8", id="bytes"),
-        pytest.param("${sim:board}", "${sim:board} is not yet available", id="simulator"),
+        pytest.param("${sim:board}", "${sim:board}: board is not among simulator.types", id="simulator"),
         pytest.param("${open", '"${" is never closed', id="never closed"),
         pytest.param("${a b}", "${a b} is not a reference", id="no name"),
         pytest.param("${vault:x}", "${vault:x} is not a reference", id="unknown kind"),

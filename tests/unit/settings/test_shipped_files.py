@@ -38,8 +38,11 @@ def test_the_playground_needs_no_account_and_no_variable(tmp_path: Path) -> None
     assert settings.hub.data_dir == tmp_path / "data"
     assert settings.store.url == f"sqlite:///{tmp_path}/data/hub.db"
     assert settings.nats.mode == "embedded"
-    source, sink = settings.sources["meetergo"], settings.sinks["console"]
-    assert (source.type, source.verify, sink.type) == ("meetergo", "trust", "console_log")
+    source = settings.sources["meetergo"]
+    assert (source.type, source.verify) == ("meetergo", "fetch")
+    assert [sink.type for sink in settings.sinks.values()] == ["google_calendar", "hubspot", "notify"]
+    assert settings.simulator is not None
+    assert set(settings.simulator.types) == {"meetergo", "google_calendar", "hubspot", "notify"}
     assert source.webhook is not None
     assert len(source.webhook.token.get_secret_value()) >= 32
     assert not (tmp_path / "data").exists()
