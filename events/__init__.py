@@ -17,12 +17,15 @@ from events.booking import (
     BookingRescheduled,
     ContactErased,
 )
+from events.catalogue import DELIVERED_BOOKING_EVENTS, NOT_DELIVERED
 from events.contact import Contact
 from events.envelope import Envelope
 from events.snapshot import AttendeeSnapshot, BookingSnapshot, GuestSnapshot
 from events.state import Attendee, Booking
 
 __all__ = [
+    "DELIVERED_BOOKING_EVENTS",
+    "NOT_DELIVERED",
     "Attendee",
     "AttendeeAdded",
     "AttendeeDetailsChanged",

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from events.base import DomainEvent
+from events.base import BookingEvent, DomainEvent
 from events.booking import (
     AttendeeAdded,
     AttendeeDetailsChanged,
@@ -47,6 +47,16 @@ CATALOGUE: Mapping[str, type[DomainEvent]] = MappingProxyType(
         )
     }
 )
+
+NOT_DELIVERED: tuple[type[DomainEvent], ...] = (BookingReplacementRequested,)
+"""What changes nothing that a target shows."""
+
+DELIVERED_BOOKING_EVENTS: tuple[type[DomainEvent], ...] = tuple(
+    event
+    for event in CATALOGUE.values()
+    if issubclass(event, BookingEvent) and not issubclass(event, NOT_DELIVERED)
+)
+"""Everything that can happen to a booking and that a sink may be told."""
 
 
 def load(

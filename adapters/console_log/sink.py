@@ -5,21 +5,7 @@ import sys
 from datetime import UTC, datetime
 
 from adapters.api import Reactor, Receipt, SinkConfig
-from events import (
-    AttendeeAdded,
-    AttendeeDetailsChanged,
-    AttendeeNoShow,
-    AttendeeNoShowReverted,
-    AttendeeRemoved,
-    BookingCancelled,
-    BookingContinues,
-    BookingCreated,
-    BookingDetailsChanged,
-    BookingRefunded,
-    BookingReinstated,
-    BookingRescheduled,
-    Envelope,
-)
+from events import DELIVERED_BOOKING_EVENTS, Envelope
 
 
 class ConsoleLogConfig(SinkConfig):
@@ -31,20 +17,7 @@ class ConsoleLogSink(Reactor[ConsoleLogConfig]):
 
     name = "console_log"
     config_class = ConsoleLogConfig
-    handles = (
-        BookingCreated,
-        BookingRescheduled,
-        BookingCancelled,
-        BookingReinstated,
-        BookingContinues,
-        BookingDetailsChanged,
-        BookingRefunded,
-        AttendeeAdded,
-        AttendeeRemoved,
-        AttendeeDetailsChanged,
-        AttendeeNoShow,
-        AttendeeNoShowReverted,
-    )
+    handles = DELIVERED_BOOKING_EVENTS
     repeat = "safe"
 
     async def react(self, envelope: Envelope, *, idempotency_key: str) -> Receipt:

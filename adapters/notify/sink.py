@@ -6,21 +6,7 @@ from adapters.letters import LetterWriter
 from adapters.notify.client import Messenger, letter_address
 from adapters.notify.config import NotifyConfig
 from adapters.notify.mapping import message_of
-from events import (
-    AttendeeAdded,
-    AttendeeDetailsChanged,
-    AttendeeNoShow,
-    AttendeeNoShowReverted,
-    AttendeeRemoved,
-    BookingCancelled,
-    BookingContinues,
-    BookingCreated,
-    BookingDetailsChanged,
-    BookingRefunded,
-    BookingReinstated,
-    BookingRescheduled,
-    Envelope,
-)
+from events import DELIVERED_BOOKING_EVENTS, Envelope
 
 REMEMBERED = 1000
 """Messages under way of which is remembered who has got them."""
@@ -35,20 +21,7 @@ class NotifySink(Reactor[NotifyConfig], LetterWriter):
 
     name = "notify"
     config_class = NotifyConfig
-    handles = (
-        BookingCreated,
-        BookingRescheduled,
-        BookingCancelled,
-        BookingReinstated,
-        BookingContinues,
-        BookingDetailsChanged,
-        BookingRefunded,
-        AttendeeAdded,
-        AttendeeRemoved,
-        AttendeeDetailsChanged,
-        AttendeeNoShow,
-        AttendeeNoShowReverted,
-    )
+    handles = DELIVERED_BOOKING_EVENTS
     repeat = "unsafe"
 
     def __init__(self, config: NotifyConfig, context: AdapterContext) -> None:

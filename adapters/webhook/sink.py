@@ -6,21 +6,7 @@ from adapters.http import HttpClient, Sorting
 from adapters.webhook.client import PublicTransport
 from adapters.webhook.config import WebhookConfig, signing_key
 from adapters.webhook.mapping import body_of, headers_of
-from events import (
-    AttendeeAdded,
-    AttendeeDetailsChanged,
-    AttendeeNoShow,
-    AttendeeNoShowReverted,
-    AttendeeRemoved,
-    BookingCancelled,
-    BookingContinues,
-    BookingCreated,
-    BookingDetailsChanged,
-    BookingRefunded,
-    BookingReinstated,
-    BookingRescheduled,
-    Envelope,
-)
+from events import DELIVERED_BOOKING_EVENTS, Envelope
 
 GONE = 410
 _SORTING = Sorting(forbidden=PermanentError)
@@ -31,20 +17,7 @@ class WebhookSink(Reactor[WebhookConfig]):
 
     name = "webhook"
     config_class = WebhookConfig
-    handles = (
-        BookingCreated,
-        BookingRescheduled,
-        BookingCancelled,
-        BookingReinstated,
-        BookingContinues,
-        BookingDetailsChanged,
-        BookingRefunded,
-        AttendeeAdded,
-        AttendeeRemoved,
-        AttendeeDetailsChanged,
-        AttendeeNoShow,
-        AttendeeNoShowReverted,
-    )
+    handles = DELIVERED_BOOKING_EVENTS
     repeat = "safe"
 
     def __init__(self, config: WebhookConfig, context: AdapterContext) -> None:

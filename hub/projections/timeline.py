@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from sqlmodel import Session
 
-from events import BookingDetailsChanged, BookingReplacementRequested, DomainEvent, Envelope
+from events import NOT_DELIVERED, BookingDetailsChanged, DomainEvent, Envelope
 from events.personal import REASON_FIELDS
 from hub.projections.base import Batch, Projection
 from hub.projections.bulk import Values, write_rows
@@ -21,7 +21,7 @@ def is_hidden(event: DomainEvent) -> bool:
 
 def is_delivered(event: DomainEvent) -> bool:
     """Whether anything may have changed that a target shows."""
-    return not is_hidden(event) and not isinstance(event, BookingReplacementRequested)
+    return not is_hidden(event) and not isinstance(event, NOT_DELIVERED)
 
 
 class Timeline(Projection):
