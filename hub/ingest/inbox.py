@@ -119,5 +119,7 @@ def _inbox_values(receipt: StoredReceipt) -> dict[str, Any]:
         "status": receipt.status,
         "reason": receipt.reason,
         "provider_id": receipt.provider_id,
+        "version": receipt.version,
+        "attendee_ids": None if receipt.attendee_ids is None else list(receipt.attendee_ids),
         "digest": receipt.digest,
     }

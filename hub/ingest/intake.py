@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from adapters.api import Reading, Source
+from events.versions import cut
 from hub.ingest.masking import Masked, Masker, parse
 from hub.ingest.trust import objection
 from hub.log.inbox_log import NewReceipt, StoredReceipt
@@ -17,6 +18,8 @@ from hub.log.subjects import fits_subject
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, check_circular=False)
 _NO_KIND = re.compile(r"[^A-Za-z0-9_.:-]")
 _LONGEST_KIND = 64
+_MOST_SHOWN = 4000
+"""Characters of attendees' ids that are kept with a receipt: those of a hundred."""
 _SURELY_FITS = 80
 """Characters of an id that need no counting to know that they fit into a subject."""
 
@@ -69,6 +72,8 @@ class Intake:
             status=_STATUS[reading.outcome],
             reason=reading.reason,
             provider_id=reading.provider_id,
+            version=shown_version(reading),
+            attendee_ids=shown_attendees(reading),
             digest=self._digest(kind, content),
             body=masked.body,
         ), None
@@ -90,6 +95,19 @@ class Intake:
         """Equal for copies of one notification, whichever envelope they came in."""
         text = f"{self._source.instance}\n{kind}\n{_CANONICAL.encode(content)}"
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def shown_version(reading: Reading) -> datetime | None:
+    """The version of the booking it shows, in whole seconds: webhooks tell no more of it."""
+    version = reading.snapshot.version if reading.snapshot else None
+    return cut(version, 0) if version else None
+
+
+def shown_attendees(reading: Reading) -> tuple[str, ...] | None:
+    """Who attends the booking it shows; None for more than a header of a receipt has room for."""
+    attendees = reading.snapshot.attendees if reading.snapshot else ()
+    ids = tuple(attendee.attendee_id for attendee in attendees)
+    return ids if 0 < sum(map(len, ids)) <= _MOST_SHOWN else None
 
 
 def acceptable(reading: Reading, *, received_at: datetime, trusting: bool) -> Reading:

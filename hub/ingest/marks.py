@@ -7,8 +7,10 @@ from datetime import datetime
 from sqlalchemy import update
 from sqlmodel import Session, col
 
+from adapters.api import Reading
 from hub.ingest.appending import Settled
 from hub.ingest.inbox import MARKING, mark_of, quarantine_row, write_rows
+from hub.ingest.intake import shown_attendees, shown_version
 from hub.log.inbox_log import StoredReceipt
 from hub.store import dirty, installation, quarantine, unconfirmed
 from hub.store.tables import DirtyRow, InboxRow, QuarantineRow
@@ -128,13 +130,19 @@ def resolved_bodies(session: Session, moment: datetime) -> list[StoredReceipt]:
     return [_from_quarantine(row) for row in quarantine.resolved_since(session, moment)]
 
 
-def accept_from_quarantine(session: Session, receipt: StoredReceipt, provider_id: str, now: datetime) -> None:
+def accept_from_quarantine(
+    session: Session, receipt: StoredReceipt, reading: Reading, provider_id: str, now: datetime
+) -> None:
     """It can be read after all: its booking gets a mark whose body is the one in quarantine."""
     quarantine.resolve(session, receipt.receipt_id, now=now)
     set_status(session, receipt.receipt_id, status="accepted", reason=None)
-    session.exec(
-        update(InboxRow).where(col(InboxRow.receipt_id) == receipt.receipt_id).values(provider_id=provider_id)
-    )
+    attending = shown_attendees(reading)
+    shown = {
+        "provider_id": provider_id,
+        "version": shown_version(reading),
+        "attendee_ids": None if attending is None else list(attending),
+    }
+    session.exec(update(InboxRow).where(col(InboxRow.receipt_id) == receipt.receipt_id).values(**shown))
     mark_from_quarantine(session, receipt, provider_id, now, cause="reprocess")
 
 

@@ -66,7 +66,7 @@ class Reprocessor:
         if reading.outcome == "booking" and reading.provider_id:
             provider_id = reading.provider_id
             await self._database.write(
-                lambda session: marks.accept_from_quarantine(session, receipt, provider_id, now)
+                lambda session: marks.accept_from_quarantine(session, receipt, reading, provider_id, now)
             )
             self._wake()
             return Reprocessed(receipt_id, "accepted", reading.reason)

@@ -39,6 +39,10 @@ class NewReceipt:
     digest: str
     reason: str | None = None
     provider_id: str | None = None
+    version: datetime | None = None
+    """Of the booking it shows, in whole seconds."""
+    attendee_ids: tuple[str, ...] | None = None
+    """Who attends the booking it shows; None where that is not known, or too many to be kept here."""
     body: bytes = field(default=b"", repr=False)
 
 
@@ -121,6 +125,10 @@ def read_receipt(headers: Mapping[str, str] | None, body: bytes, sequence: int) 
     try:
         described = json.loads((headers or {})[_HEADER])
         described["received_at"] = datetime.fromisoformat(described["received_at"])
+        version = described.pop("version", None)
+        described["version"] = datetime.fromisoformat(version) if version else None
+        attending = described.pop("attendee_ids", None)
+        described["attendee_ids"] = None if attending is None else tuple(attending)
         return StoredReceipt(**described, body=body, sequence=sequence)
     except (KeyError, ValueError, TypeError) as error:
         raise LogError(f"message {sequence} of the inbox is not a receipt") from error
@@ -140,4 +148,6 @@ def _described(receipt: NewReceipt) -> dict[str, Any]:
         "digest": receipt.digest,
         "reason": receipt.reason,
         "provider_id": receipt.provider_id,
+        "version": receipt.version.isoformat() if receipt.version else None,
+        "attendee_ids": receipt.attendee_ids,
     }

@@ -155,13 +155,15 @@ class PollWatch:
             if wanted:
                 self._soon.add(source)
             raise
-        if polled is None or not polled.lists:
-            return REPEATED_AFTER
+        if polled is not None and (polled.lists or polled.left_out):
+            self._give_new_lists_their_history(source)
+        return timedelta(0) if polled is not None and polled.lists else REPEATED_AFTER
+
+    def _give_new_lists_their_history(self, source: str) -> None:
+        """A host may have been shown, by this poll or by a webhook, whose list nobody has read."""
         filling = self._turns.get(("backfill", source))
         if filling is not None and filling.at is None:
-            # A host may have been shown whose list is new.
             filling.at = self._clock.now()
-        return timedelta(0)
 
     async def _fill(self, source: str, plan: Plan) -> timedelta | None:
         outcome = await self._runs.fill_in_turn(source, plan)

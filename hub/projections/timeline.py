@@ -5,7 +5,9 @@ from typing import ClassVar
 from sqlmodel import Session
 
 from events import NOT_DELIVERED, BookingDetailsChanged, DomainEvent, Envelope
+from events.base import BookingEvent
 from events.personal import REASON_FIELDS
+from events.versions import cut
 from hub.projections.base import Batch, Projection
 from hub.projections.bulk import Values, write_rows
 from hub.store.tables import TimelineRow
@@ -40,6 +42,7 @@ class Timeline(Projection):
 def timeline_values(envelope: Envelope, generation: int) -> Values:
     """The row of one event."""
     event = envelope.event
+    version = event.booking.version if isinstance(event, BookingEvent) else None
     return {
         "generation": generation,
         "position": envelope.position,
@@ -53,6 +56,7 @@ def timeline_values(envelope: Envelope, generation: int) -> Values:
         "provenance": envelope.provenance,
         "schema_version": envelope.schema_version,
         "causation_id": envelope.causation_id,
+        "version": cut(version, 0) if version else None,
         "hidden": is_hidden(event),
         "detail": event.model_dump_json(exclude=_NOT_SHOWN, exclude_none=True),
     }

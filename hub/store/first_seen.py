@@ -4,10 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement, and_, func
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
+from events import AttendeeAdded
+from events.versions import cut
 from hub.store import checkpoints
 from hub.store.tables import InboxRow, TimelineRow
 
@@ -23,16 +25,16 @@ class Told:
 def told(session: Session, source: str, types: Collection[str], *, since: datetime) -> Told:
     """How reliable the webhooks of a source were for facts of these types that happened since then.
 
-    A poll may be faster than a webhook that is only late: a fact of a poll counts as told if a receipt of
-    its booking came before the next such fact of it.
+    A poll may be faster than a webhook that is only late: a fact of a poll counts as told if a receipt
+    that the poll had not seen the effect of before shows it, whenever that receipt came.
     """
     mine = (*_of(session, source, types, since=since), col(TimelineRow.occurred_at) >= since)
     by_webhook = select(func.count()).where(*mine, col(TimelineRow.provenance) == "webhook")
     polled = (*mine, col(TimelineRow.provenance) == "poll")
-    late = select(func.count()).where(*polled, _receipt_came_later(types))
     found = session.exec(select(func.count()).where(*polled)).one()
-    lost = found - session.exec(late).one()
-    return Told(expected=session.exec(by_webhook).one() + found, lost=lost)
+    pairs = session.exec(select(TimelineRow, InboxRow).join(InboxRow, _is_new_to_the_look()).where(*polled))
+    late = {fact.position for fact, receipt in pairs if _shows(receipt, fact)}
+    return Told(expected=session.exec(by_webhook).one() + found, lost=found - len(late))
 
 
 def found_by_poll(session: Session, source: str, types: Collection[str], *, since: datetime) -> int:
@@ -57,32 +59,41 @@ def _of(
     )
 
 
-def _receipt_came_later(types: Collection[str]) -> ColumnElement[bool]:
-    newer = aliased(TimelineRow)
-    overtaken = (
-        select(newer.position)
+def _is_new_to_the_look() -> ColumnElement[bool]:
+    """A receipt of the fact's booking, of a version the fact's look has seen and no earlier one has."""
+    shown, before = col(InboxRow.version), aliased(TimelineRow)
+    seen_before = (
+        select(before.position)
         .where(
-            col(newer.generation) == col(TimelineRow.generation),
-            col(newer.booking_id) == col(TimelineRow.booking_id),
-            col(newer.type).in_(types),
-            col(newer.occurred_at) > col(TimelineRow.occurred_at),
-            col(newer.occurred_at) <= col(InboxRow.received_at),
+            col(before.generation) == col(TimelineRow.generation),
+            col(before.booking_id) == col(TimelineRow.booking_id),
+            col(before.position) < col(TimelineRow.position),
+            col(before.version) < col(TimelineRow.version),
+            col(before.version) >= shown,
         )
         .correlate(TimelineRow, InboxRow)
         .exists()
     )
-    return (
-        select(InboxRow.receipt_id)
-        .where(
-            col(InboxRow.source) == col(TimelineRow.source),
-            col(InboxRow.provider_id) == col(TimelineRow.provider_id),
-            col(InboxRow.status) == "accepted",
-            col(InboxRow.received_at) >= col(TimelineRow.occurred_at),
-            ~overtaken,
-        )
-        .correlate(TimelineRow)
-        .exists()
+    # One without a version shows the booking as it was when it came, or a moment before.
+    is_undated = shown.is_(None) & (col(InboxRow.received_at) >= col(TimelineRow.occurred_at))
+    return and_(
+        col(InboxRow.source) == col(TimelineRow.source),
+        col(InboxRow.provider_id) == col(TimelineRow.provider_id),
+        col(InboxRow.status) == "accepted",
+        ((shown <= col(TimelineRow.version)) & ~seen_before) | is_undated,
     )
+
+
+def _shows(receipt: InboxRow, fact: TimelineRow) -> bool:
+    """Whether the booking was as the fact has it when the receipt was sent.
+
+    Moves and cancellations have their own time. Who joined and who left has that of the look, and is known
+    by the list of attendees.
+    """
+    attendee_id, attending = fact.detail.get("attendee_id"), receipt.attendee_ids
+    if attendee_id is None:
+        return receipt.version is None or receipt.version >= cut(fact.occurred_at, 0)
+    return attending is None or (attendee_id in attending) == (fact.type == AttendeeAdded.event_type())
 
 
 def _position_at(session: Session, generation: int, moment: datetime) -> int:

@@ -168,6 +168,8 @@ class TimelineRow(Row, table=True):
     provenance: str
     schema_version: int
     causation_id: str | None = None
+    version: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """Of the booking as this fact left it, in whole seconds."""
     hidden: bool = False
     detail: dict[str, Any] = Field(default_factory=dict, sa_type=JsonDocument)
 
@@ -197,6 +199,10 @@ class InboxRow(Row, table=True):
     status: str
     reason: str | None = None
     provider_id: str | None = None
+    version: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """Of the booking it shows, in whole seconds."""
+    attendee_ids: list[Any] | None = Field(default=None, sa_type=JsonDocument)
+    """Who attends the booking it shows; null where that is not known."""
     digest: str
 
 

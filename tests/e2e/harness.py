@@ -1,4 +1,4 @@
-"""The installed command as a user runs it, and a calendar stand-in, each a process of its own."""
+"""The installed command as a user runs it, and stand-ins, each a process of its own."""
 
 import json
 import os
@@ -228,13 +228,13 @@ class Hub:
         wait_until(self.is_settled, within=within, what="zero lag")
 
 
-class CalendarStandIn:
-    """The Google Calendar stand-in as a process; ask it for the truth."""
+class StandInProcess:
+    """A stand-in of an outside system as a process of its own; `app` makes it."""
 
-    def __init__(self, folder: Path, *, app: str = "adapters.google_calendar.simulator:create_app") -> None:
+    def __init__(self, folder: Path, app: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        with (folder / "calendar.txt").open("ab") as log:
+        with (folder / f"stand-in-{self.port}.txt").open("ab") as log:
             self.process = subprocess.Popen(
                 [
                     sys.executable,
@@ -251,12 +251,42 @@ class CalendarStandIn:
                 stderr=log,
                 cwd=ROOT,
             )
-        wait_until(self._answers, what="the calendar stand-in")
+        self._client = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        wait_until(self._answers, what=f"the stand-in {app}")
 
     def _answers(self) -> bool:
         with suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/_calls").status_code == 200
+            return self._client.get("/_calls").status_code == 200
         return False
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every call so far, with its outcome."""
+        found: list[dict[str, Any]] = self._client.get("/_calls").json()
+        return found
+
+    def forget_calls(self) -> None:
+        """Count from here on."""
+        assert self._client.delete("/_calls").status_code == 200
+
+    def heal(self) -> None:
+        """Switch off all that goes wrong."""
+        assert self._client.delete("/_faults").status_code == 200
+
+    def fault(self, **fault: Any) -> None:
+        """Switch on something that goes wrong."""
+        assert self._client.post("/_faults", json=fault).status_code == 200
+
+    def close(self) -> None:
+        self._client.close()
+        self.process.kill()
+        self.process.wait()
+
+
+class CalendarStandIn(StandInProcess):
+    """The Google Calendar stand-in; ask it for the truth."""
+
+    def __init__(self, folder: Path, *, app: str = "adapters.google_calendar.simulator:create_app") -> None:
+        super().__init__(folder, app)
 
     @property
     def sink(self) -> dict[str, Any]:
@@ -273,35 +303,14 @@ class CalendarStandIn:
             },
         }
 
-    def calls(self) -> list[dict[str, Any]]:
-        """Every call so far, with its outcome."""
-        found: list[dict[str, Any]] = httpx.get(f"{self.url}/_calls", timeout=30).json()
-        return found
-
     def entries(self) -> list[dict[str, Any]]:
         """The entries a person would see in the calendar."""
-        state: dict[str, list[dict[str, Any]]] = httpx.get(f"{self.url}/_state", timeout=30).json()
+        state: dict[str, list[dict[str, Any]]] = self._client.get("/_state").json()
         return [entry for entry in state.get(CALENDAR, []) if entry["status"] == "confirmed"]
 
     def refuse(self, text: str) -> None:
         """Answer 400 for every entry with this text; for stand-ins that watch."""
-        assert httpx.post(f"{self.url}/_refuse", json={"containing": text}).status_code == 200
-
-    def forget_calls(self) -> None:
-        """Count from here on."""
-        assert httpx.delete(f"{self.url}/_calls").status_code == 200
-
-    def heal(self) -> None:
-        """Switch off all that goes wrong."""
-        assert httpx.delete(f"{self.url}/_faults").status_code == 200
-
-    def fault(self, **fault: Any) -> None:
-        """Switch on something that goes wrong."""
-        assert httpx.post(f"{self.url}/_faults", json=fault).status_code == 200
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        assert self._client.post("/_refuse", json={"containing": text}).status_code == 200
 
 
 @contextmanager

@@ -33,18 +33,10 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
     return datetime(2026, 10, day, hour, minute, tzinfo=UTC)
 
 
-class StandIn(SimulatedSide):
-    """A company without bookings on a running server."""
+class Desk:
+    """What people do at a running stand-in, and what any caller may ask of it."""
 
-    def __init__(
-        self,
-        server: SimulatorServer,
-        state: State | None = None,
-        *,
-        clock: Callable[[], datetime] = lambda: MONDAY,
-    ) -> None:
-        super().__init__(server, create_app(state or example_company(), clock=clock))
-        self.switch(hold=True)
+    _client: httpx.Client
 
     def ask(self, method: str, path: str, **body: Any) -> Any:
         """One control route, as `adapters.meetergo.simulated.steering` lists them."""
@@ -80,15 +72,31 @@ class StandIn(SimulatedSide):
         """What the API answers to a plain GET, whatever the status."""
         return self._client.get(path, headers=_headers(key, user), params=params)
 
-    def send(self, method: str, path: str, *, user: str = MARA, **body: Any) -> httpx.Response:
+    def send(
+        self, method: str, path: str, *, key: str = PLATFORM_KEY, user: str = MARA, **body: Any
+    ) -> httpx.Response:
         """What the API answers to anything else."""
-        return self._client.request(method, path, json=body, headers=_headers(PLATFORM_KEY, user))
+        return self._client.request(method, path, json=body, headers=_headers(key, user))
 
     def subscribe(self, url: str, *events: str) -> str:
         """Register an address for these events, by default those of bookings; the id."""
         body = {"endpoint": f"{url}/hook", "eventTypes": list(events or BOOKING_EVENTS)}
         made: dict[str, Any] = self.send("POST", "/webhooks", **body).raise_for_status().json()
         return str(made["id"])
+
+
+class StandIn(SimulatedSide, Desk):
+    """A company without bookings on a running server."""
+
+    def __init__(
+        self,
+        server: SimulatorServer,
+        state: State | None = None,
+        *,
+        clock: Callable[[], datetime] = lambda: MONDAY,
+    ) -> None:
+        super().__init__(server, create_app(state or example_company(), clock=clock))
+        self.switch(hold=True)
 
 
 def _headers(key: str | None, user: str | None) -> dict[str, str]:
@@ -165,6 +173,7 @@ __all__ = [
     "DENIZ",
     "MARA",
     "MONDAY",
+    "Desk",
     "Listener",
     "StandIn",
     "at",

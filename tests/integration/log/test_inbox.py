@@ -88,12 +88,13 @@ async def until_nothing_waits(inbox: InboxLog) -> None:
     "stored",
     [
         receipt(),
+        receipt(version=RECEIVED.replace(microsecond=0), attendee_ids=("a1", "ä")),
         receipt(body=b"\x00\xff not JSON \r\n\r\n"),
         receipt(body=b""),
         receipt(reason=" two\r\nlines: ä \u2028 ", kind=" k ", provider_id="ä.b", status="quarantined"),
         receipt(reason=None, provider_id=None, status="ignored"),
     ],
-    ids=["usual", "not text", "empty", "odd text", "absent"],
+    ids=["usual", "all that is shown", "not text", "empty", "odd text", "absent"],
 )
 async def test_a_receipt_comes_back_as_it_was(inbox_log: InboxLog, stored: NewReceipt) -> None:
     sequence = await inbox_log.store(stored)

@@ -190,7 +190,7 @@ async def test_a_source_shows_what_came_of_asking_it(world: World, provider: Lis
     assert [one["booking_id"] for one in source["missing"]] == ["b2"]
     assert (status["last_poll_ok"], status["facts_by_poll"]) == (True, 3)
     assert status["last_poll_at"].startswith(now)
-    rows = [receipt("r_1", "b1", world.clock.now())]
+    rows = [receipt("r_1", "b1", world.clock.now(), shows=at)]
     await world.database.write(lambda session: inbox.insert(session, rows))
     assert (await api.source())["webhooks"]["lost"] == 0, "it was only late"
 

@@ -9,9 +9,11 @@ import pytest
 from sqlmodel import Session
 
 from adapters.errors import TransientError
+from events.state import Host
 from hub.log import EventLog, Privacy
 from hub.polling import lease, watch
 from hub.polling.errors import BusyError, LeaseLostError
+from hub.polling.poll import NOBODY
 from hub.store import leases, polls, sources
 from hub.store.tables import PollRow
 from tests.integration.polling.provider import ListProvider
@@ -31,6 +33,22 @@ async def test_a_first_start_reads_the_history_and_then_polls(world: World, prov
     assert operation.detail == {"source": SOURCE, "bookings": 2, "facts": 2, "months": 16}
     (row,) = world.lists()
     assert row.history_done_at == row.polled_at == NOW
+
+
+async def test_the_first_webhook_brings_the_list_whose_history_is_read(
+    world: World, provider: ListProvider
+) -> None:
+    provider.of_each_host = True
+    hosts = (Host(id="mara"),)
+    provider.show(booking(hosts=hosts), booking("b2", hosts=hosts, start=NOW - timedelta(days=30)))
+    world.watch()
+    await until(lambda: (last := world.last_poll()) is not None and last.error == NOBODY)
+    assert provider.windows == []
+    await world.settle(booking(hosts=hosts))
+    world.clock.advance(timedelta(minutes=5))
+    await until(lambda: bool(world.lists()) and world.lists()[0].history_done_at is not None)
+    await until(world.has_polled)
+    assert [one.provenance for one in await world.facts("b2")] == ["backfill"]
 
 
 async def test_polls_come_again_and_find_what_changed(world: World, provider: ListProvider) -> None:

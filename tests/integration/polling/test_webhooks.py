@@ -119,7 +119,10 @@ async def test_a_provider_that_takes_no_more_addresses_is_asked_again(
     await until(lambda: len(provider.endpoints) == 1)
 
 
-def receipt(name: str, provider_id: str, at: datetime, *, status: str = "accepted") -> InboxRow:
+def receipt(
+    name: str, provider_id: str, at: datetime, *, shows: datetime | None = None, status: str = "accepted"
+) -> InboxRow:
+    """It came at this moment and shows the booking as it was then, or earlier."""
     return InboxRow(
         receipt_id=name,
         source=SOURCE,
@@ -127,6 +130,7 @@ def receipt(name: str, provider_id: str, at: datetime, *, status: str = "accepte
         kind="booking_created",
         status=status,
         provider_id=provider_id,
+        version=shows or at,
         digest=name,
     )
 
@@ -209,10 +213,9 @@ async def test_lost_webhooks_are_counted_and_late_ones_are_not(world: World, pro
     )
     await world.poll()
     rows = [
-        receipt("r_1", "told", at + timedelta(seconds=1)),
-        receipt("r_2", "late", world.clock.now() + timedelta(minutes=1)),
-        receipt("r_3", "lost", NOW - timedelta(minutes=1)),
-        receipt("r_4", "lost", at + timedelta(seconds=5), status="duplicate"),
+        receipt("r_1", "told", at + timedelta(seconds=1), shows=at),
+        receipt("r_2", "late", world.clock.now() + timedelta(minutes=1), shows=at),
+        receipt("r_3", "lost", at + timedelta(seconds=5), shows=booking().version),
     ]
     await world.database.write(lambda session: inbox.insert(session, rows))
     counts = await world.database.read(lambda session: first_seen.told(session, SOURCE, TELLS, since=NOW))
@@ -220,17 +223,69 @@ async def test_lost_webhooks_are_counted_and_late_ones_are_not(world: World, pro
     await world.database.write(lambda session: polls.set_silence(session, SOURCE, since=None, changes=0))
 
 
+async def counted(world: World, *rows: InboxRow) -> tuple[int, int]:
+    """Facts webhooks should have told of and those they have not, once these receipts came."""
+    await world.database.write(lambda session: inbox.insert(session, rows))
+    told = await world.database.read(lambda session: first_seen.told(session, SOURCE, TELLS, since=NOW))
+    return told.expected, told.lost
+
+
+FIRST, SECOND = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
+MOVED = {"version": FIRST, "start": FIRST + timedelta(days=1), "rescheduled_at": FIRST}
+MOVED_AGAIN = {"version": SECOND, "start": SECOND + timedelta(days=1), "rescheduled_at": SECOND}
+
+
+async def found_by_poll(world: World, provider: ListProvider, *views: dict[str, Any]) -> None:
+    """A booking that was known is shown like this by one poll after the other."""
+    await world.watched_before()
+    await world.settle(booking())
+    world.clock.advance(timedelta(hours=3))
+    for members in views:
+        provider.show(changed(**members))
+        await world.poll()
+
+
 async def test_a_receipt_of_the_next_change_does_not_tell_of_the_one_before(
     world: World, provider: ListProvider
 ) -> None:
-    await world.watched_before()
-    await world.settle(booking())
-    first, second = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
-    world.clock.advance(timedelta(hours=3))
-    provider.show(changed(version=first, start=first + timedelta(days=1), rescheduled_at=first))
-    await world.poll()
-    await world.settle(changed(version=second, start=second + timedelta(days=1), rescheduled_at=second))
-    rows = [receipt("r_1", "b1", second + timedelta(seconds=1))]
-    await world.database.write(lambda session: inbox.insert(session, rows))
-    counts = await world.database.read(lambda session: first_seen.told(session, SOURCE, TELLS, since=NOW))
-    assert (counts.expected, counts.lost) == (2, 1)
+    await found_by_poll(world, provider, MOVED)
+    await world.settle(changed(**MOVED_AGAIN))
+    assert await counted(world, receipt("r_1", "b1", SECOND + timedelta(seconds=1), shows=SECOND)) == (2, 1)
+
+
+async def test_a_late_receipt_tells_of_its_own_change_however_late(
+    world: World, provider: ListProvider
+) -> None:
+    await found_by_poll(world, provider, MOVED, MOVED_AGAIN)
+    late = receipt("r_1", "b1", SECOND + timedelta(hours=1), shows=FIRST)
+    assert await counted(world, late) == (2, 1)
+    assert await counted(world, receipt("r_2", "b1", SECOND + timedelta(hours=2), shows=SECOND)) == (2, 0)
+
+
+async def test_a_receipt_of_an_earlier_change_does_not_tell_of_a_move_seen_along_with_it(
+    world: World, provider: ListProvider
+) -> None:
+    await found_by_poll(world, provider, MOVED_AGAIN)
+    assert await counted(world, receipt("r_1", "b1", SECOND, shows=FIRST)) == (1, 1)
+
+
+async def test_a_receipt_tells_of_those_whose_coming_and_going_it_shows(
+    world: World, provider: ListProvider
+) -> None:
+    attending = [attendee("a2"), attendee("a3")]
+    await found_by_poll(world, provider, {"version": SECOND, "attendees": attending})
+    assert await counted(world) == (3, 3), "a1 left, a2 and a3 came"
+    first, second = (receipt(f"r_{number}", "b1", SECOND, shows=FIRST) for number in (1, 2))
+    first.attendee_ids, second.attendee_ids = ["a1", "a2"], ["a2"]
+    assert await counted(world, first) == (3, 2)
+    assert await counted(world, second) == (3, 1)
+
+
+async def test_a_receipt_without_a_version_shows_the_booking_as_it_was_when_it_came(
+    world: World, provider: ListProvider
+) -> None:
+    await found_by_poll(world, provider, MOVED)
+    before, after = (receipt(f"r_{at:%H}", "b1", at) for at in (NOW, SECOND))
+    before.version = after.version = None
+    assert await counted(world, before) == (1, 1)
+    assert await counted(world, after) == (1, 0)

@@ -50,6 +50,7 @@ def fact(position: int, provider_id: str, *, at: datetime, **members: Any) -> Ti
         provider_id=provider_id,
         source="m",
         occurred_at=at,
+        version=at,
         recorded_at=NOW + position * timedelta(minutes=1),
         schema_version=1,
         **given,
@@ -132,13 +133,14 @@ def test_what_webhooks_should_have_told(live: Database) -> None:
             received_at=at,
             status=status,
             provider_id=provider_id,
+            version=at,
             digest=f"r{number}",
         )
         for number, (provider_id, at, status) in enumerate(
             [
-                ("a", NOW + timedelta(minutes=1), "accepted"),
-                ("b", NOW + 2 * HOUR, "accepted"),
-                ("a", NOW + 2 * HOUR, "duplicate"),
+                ("a", NOW, "accepted"),
+                ("b", NOW + HOUR, "accepted"),
+                ("a", NOW + HOUR, "quarantined"),
             ]
         )
     ]

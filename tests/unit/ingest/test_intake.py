@@ -51,6 +51,17 @@ def test_a_receipt_is_read_again_as_it_was_received(name: str) -> None:
     )
 
 
+def test_a_receipt_knows_which_version_it_shows_and_who_attends() -> None:
+    body = created() | {"updatedAt": "2026-11-19T10:00:01.750Z"}
+    receipt, (attendee,) = received(body), body["attendees"]
+    assert receipt.version == datetime(2026, 11, 19, 10, 0, 1, tzinfo=UTC)
+    assert receipt.attendee_ids == (attendee["id"],)
+    many = [attendee | {"id": f"{number:036d}"} for number in range(200)]
+    assert received(body | {"attendees": many}).attendee_ids is None
+    unread = received(body | {"start": None})
+    assert (unread.status, unread.version, unread.attendee_ids) == ("quarantined", None, None)
+
+
 @pytest.mark.parametrize("kind", ["booking_created", "booking_cancelled", "booking_rescheduled"])
 def test_flat_and_wrapped_copies_have_one_digest(kind: str) -> None:
     flat, wrapped = (received(payload(f"webhook_{kind}.{style}.json")) for style in ("flat", "wrapped"))

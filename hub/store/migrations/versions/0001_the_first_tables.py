@@ -320,6 +320,8 @@ def upgrade() -> None:
         sa.Column("status", TEXT, nullable=False),
         sa.Column("reason", TEXT, nullable=True),
         sa.Column("provider_id", TEXT, nullable=True),
+        sa.Column("version", MOMENT, nullable=True),
+        sa.Column("attendee_ids", DOCUMENT, nullable=True),
         sa.Column("digest", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("receipt_id", name="pk_inbox"),
     )
@@ -447,6 +449,7 @@ def upgrade() -> None:
         sa.Column("provenance", TEXT, nullable=False),
         sa.Column("schema_version", NUMBER, nullable=False),
         sa.Column("causation_id", TEXT, nullable=True),
+        sa.Column("version", MOMENT, nullable=True),
         sa.Column("hidden", FLAG, nullable=False),
         sa.Column("detail", DOCUMENT, nullable=False),
         sa.PrimaryKeyConstraint("generation", "position", name="pk_timeline"),
