@@ -39,7 +39,7 @@ def test_the_playground_needs_no_account_and_no_variable(tmp_path: Path) -> None
     assert settings.store.url == f"sqlite:///{tmp_path}/data/hub.db"
     assert settings.nats.mode == "embedded"
     source = settings.sources["meetergo"]
-    assert (source.type, source.verify) == ("meetergo", "fetch")
+    assert (source.type, source.verify) == ("meetergo", "trust"), "a sample sent by hand gives its facts"
     assert [sink.type for sink in settings.sinks.values()] == ["google_calendar", "hubspot", "notify"]
     assert settings.simulator is not None
     assert set(settings.simulator.types) == {"meetergo", "google_calendar", "hubspot", "notify"}
