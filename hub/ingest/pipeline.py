@@ -7,7 +7,6 @@ the expected version. Whatever fails, fails for its own booking: it is looked at
 import asyncio
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +24,7 @@ from hub.ingest.grouped import Grouped
 from hub.ingest.intake import read_stored
 from hub.ingest.marks import Key, Worked
 from hub.ingest.replacing import linked_by
+from hub.ingest.rounds import keep_looking
 from hub.log.event_log import EventLog
 from hub.log.inbox_log import InboxLog, StoredReceipt
 from hub.log.privacy import Privacy
@@ -32,8 +32,6 @@ from hub.store.database import Database
 from hub.store.tables import DirtyRow
 from hub.telemetry import Metrics
 
-_IDLE_SECONDS = 1.0
-_OUTAGE_SECONDS = 1.0
 _LONGEST_DELAY = timedelta(minutes=15)
 
 _log = structlog.get_logger(__name__)
@@ -80,21 +78,7 @@ class Pipeline:
 
     async def run(self) -> None:
         """Work whatever is or becomes due; ends only by cancellation."""
-        try:
-            while True:
-                self._woken.clear()
-                try:
-                    await self._start_due()
-                except StoreError as error:
-                    _log.error("marks_unreadable", error=str(error))
-                    await asyncio.sleep(_OUTAGE_SECONDS)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_IDLE_SECONDS):
-                        await self._woken.wait()
-        finally:
-            for task in self._working.values():
-                task.cancel()
-            await asyncio.gather(*self._working.values(), return_exceptions=True)
+        await keep_looking(self._start_due, self._woken, self._working.values)
 
     async def _start_due(self) -> None:
         """Begin as many due bookings as may be worked at once and are not worked already."""

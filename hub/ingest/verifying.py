@@ -9,12 +9,11 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-import structlog
-
 from hub.clock import Clock
 from hub.errors import StoreError
 from hub.ingest.marks import Key
 from hub.ingest.reading_back import ReadingBack
+from hub.ingest.rounds import keep_looking
 from hub.ingest.source_states import SourceStates
 from hub.ingest.turns import Turns
 from hub.ingest.verdicts import MANY, due_of
@@ -23,10 +22,6 @@ from hub.store.database import Database
 from hub.store.tables import DirtyRow
 
 MOST_TOGETHER = 200
-_IDLE_SECONDS = 1.0
-_OUTAGE_SECONDS = 1.0
-
-_log = structlog.get_logger(__name__)
 
 
 class Verification:
@@ -66,21 +61,8 @@ class Verification:
     async def run(self) -> None:
         """Work whatever is or becomes due; ends only by cancellation."""
         try:
-            while True:
-                self._woken.clear()
-                try:
-                    await self._start_due()
-                except StoreError as error:
-                    _log.error("marks_unreadable", error=str(error))
-                    await asyncio.sleep(_OUTAGE_SECONDS)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_IDLE_SECONDS):
-                        await self._woken.wait()
+            await keep_looking(self._start_due, self._woken, self._working.values)
         finally:
-            tasks = {*self._working.values()}
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             with suppress(StoreError):
                 await self._turns.leave()
 
