@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from sqlmodel import Session
+
 from hub.clock import Clock
 from hub.errors import StoreError
 from hub.ingest.marks import Key
@@ -18,6 +20,7 @@ from hub.ingest.source_states import SourceStates
 from hub.ingest.turns import Turns
 from hub.ingest.verdicts import MANY, due_of
 from hub.log.inbox_log import StoredReceipt
+from hub.store import sources
 from hub.store.database import Database
 from hub.store.tables import DirtyRow
 
@@ -80,11 +83,14 @@ class Verification:
         singly = sum(self._working[key] is not listing for key in working)
         now = self._clock.now()
         places, together = max(self._at_once - singly, 0), MOST_TOGETHER if listing is None else 0
-        due = await self._database.read(
-            lambda session: due_of(
-                session, source, now=now, working=working, places=places, together=together
-            )
-        )
+
+        def look(session: Session) -> Mapping[Key, list[DirtyRow]]:
+            # Once more, in the same picture as the marks: none that came after a pause is worked during it.
+            if source in sources.halted(session):
+                return {}
+            return due_of(session, source, now=now, working=working, places=places, together=together)
+
+        due = await self._database.read(look)
         if len(due) > MANY:
             many = self._reading_back.many(source, due, at_once=self._at_once)
             self._lists[source] = self._begin(many, due)

@@ -97,7 +97,8 @@ def test_the_provider_is_asked_and_its_refusal_stops_nobody_else(tmp_path: Path,
         meetergo.deliver(everything=True)
         hub.kill()
         hub.start()
-        assert (source(hub)["state"], hub.api("status")["inbox"]["dirty"]) == ("paused", 1)
+        wait_until(lambda: hub.api("status")["inbox"]["dirty"] == 1, what="the mark of what came meanwhile")
+        assert source(hub)["state"] == "paused"
         hub.cli("sources", "resume", "meetergo")
         hub.settle()
         assert facts(hub, paused) == [("BookingCreated", "webhook")]
