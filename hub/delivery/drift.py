@@ -83,7 +83,10 @@ class DriftWatch:
             while True:
                 schedules = self._schedules()
                 if compared != (names := frozenset(schedules)):
+                    # What a comparison under way still writes down is forgotten in a later round.
+                    under_way = self._running.keys() - names
                     compared = await self._forget_others(names)
+                    compared = None if under_way else compared
                 for name, schedule in schedules.items():
                     if name not in self._running:
                         self._begin(name, schedule)
