@@ -44,6 +44,7 @@ async def test_two_processes_keep_the_order_of_every_key(world: World, other_db:
     for sink, kind in (("calendar", "booking"), ("chat", "reactor")):
         world.register(sink, kind)  # type: ignore[arg-type]
     calendar, chat = Calendar(), Chat()
+    calendar.gate = asyncio.Event()
     shares = []
     for db in (world.db, other_db):
         share = Counting()
@@ -55,6 +56,12 @@ async def test_two_processes_keep_the_order_of_every_key(world: World, other_db:
         await world.engine(*sinks, db=db, observer=share).start()
     for change in range(4):
         await world.record(fact for n in range(15) for fact in world.derive(f"b{n}", **later(change)))
+
+    async def both_at_work() -> bool:
+        return len(calendar.busy) == 2 * 3
+
+    await eventually(both_at_work)
+    calendar.gate.set()
     await world.settled("calendar")
     await world.settled("chat")
 
