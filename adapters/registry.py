@@ -66,7 +66,8 @@ class SimulatorType:
     are seen, what stays when nothing of the hub's is wanted there any more.
 
     `playground` makes one that keeps what it holds and lets everybody in; None: it is for tests only.
-    `address` gives what `${sim:TYPE}` stands for, from the address without a path.
+    `converses` says that it answers `Simulation.converse` on a second port. `address` gives what
+    `${sim:TYPE}` stands for, from the address without a path: of the second port, if there is one.
     """
 
     name: str
@@ -78,6 +79,7 @@ class SimulatorType:
     cannot: Mapping[str, str] = field(default_factory=dict)
     left_behind: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _nothing
     playground: Callable[[], Simulation] | None = None
+    converses: bool = False
     address: Callable[[str], str] = str
 
 

@@ -10,6 +10,8 @@ with an underscore so that no system has them:
     POST /_listen    {"endpoint": "http://…"}: where webhooks go, for a stand-in that sends some
 
 One that `keep`s what it holds can be put into a playground: it goes on after a restart where it was.
+One whose system does not speak HTTP alone answers `converse` too, on a port of its own; what is said there
+is a call like any other, with the same faults.
 """
 
 import asyncio
@@ -168,6 +170,10 @@ class Simulation(ABC):
 
     def restore(self, kept: str) -> None:
         """Hold what was kept, and nothing else; ValueError if it cannot be read."""
+        raise NotImplementedError
+
+    def converse(self, kept: Callable[[], None]) -> asyncio.Protocol:
+        """One connection by what the system speaks beside HTTP; `kept` is called before an answer leaves."""
         raise NotImplementedError
 
     async def live(self, *, every: timedelta, misbehave: bool) -> None:

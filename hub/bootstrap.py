@@ -168,7 +168,13 @@ async def _playground(settings: Settings, stack: AsyncExitStack) -> Playground |
     if settings.simulator is None:
         return None
     simulator, ports = settings.simulator, settings.simulator_ports
-    plan = Plan(settings.hub.data_dir, ports, simulator.every, simulator.misbehave)
+    plan = Plan(
+        settings.hub.data_dir,
+        ports,
+        simulator.every,
+        simulator.misbehave,
+        second_ports=settings.simulator_second_ports,
+    )
     child = SimulatorChild(plan)
     stack.push_async_callback(child.stop)
     await child.start()

@@ -120,5 +120,6 @@ def _kept_from_the_start(before: Configuration, written: Configuration) -> Confi
         logging=then.logging,
         simulator=then.simulator,
         simulator_ports=then.simulator_ports,
+        simulator_second_ports=then.simulator_second_ports,
     )
     return Configuration(settings, written.root)

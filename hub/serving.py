@@ -42,7 +42,7 @@ class WebServer:
 
     def __init__(self, address: ListenAddress, *, key: str, bound: socket.socket | None = None) -> None:
         """`bound` listens at this address already."""
-        self._socket = bound or _bind(address, key)
+        self._socket = bound or bound_to(address, key)
         host, port = self._socket.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else shown}:{port}"  # noqa: S104
@@ -83,7 +83,8 @@ def write_announcement(path: Path, *, url: str) -> None:
     os.replace(beside.name, path)
 
 
-def _bind(address: ListenAddress, key: str) -> socket.socket:
+def bound_to(address: ListenAddress, key: str) -> socket.socket:
+    """A socket that has this address; ConfigError, naming the key, if it cannot be had."""
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hub.demo.world import CALENDAR, CHAT, CRM, PROVIDER, DemoError, World, same_time
+from hub.demo.world import CALENDAR, CRM, MAIL, PROVIDER, DemoError, World, same_time
 
 Scene = Callable[[World], str]
 HISTORY = 14
@@ -17,7 +17,7 @@ def history(world: World) -> str:
     world.wait(lambda: len(world.items("/bookings")) == HISTORY, what="the history of the provider")
     world.settle()
     facts = world.items("/events")
-    _expect(not world.stand_in(CHAT, "/_objects"), "nobody is told of what is history")
+    _expect(not world.stand_in(MAIL, "/_objects"), "nobody is told of what is history")
     return f"{HISTORY} bookings, {len(facts)} facts, no message to anybody"
 
 
@@ -28,18 +28,18 @@ def move(world: World) -> str:
     world.wait(lambda: _starts(world, booking_id, moved), what="the move")
     world.settle()
     _expect(_entry_starts(world).count(_second(moved)) >= 1, "the calendar shows the new time")
-    return "in the log, the calendar, the CRM and the chat"
+    return "in the log, the calendar, the CRM and the mailbox"
 
 
 def doubled(world: World) -> str:
     """The same webhook twice."""
     booking_id = _booked(world)
-    messages = len(world.stand_in(CHAT, "/_objects"))
+    messages = len(world.stand_in(MAIL, "/_objects"))
     with_mishap(world, "doubled", lambda: _move(world, booking_id, days=4))
     world.wait(lambda: _receipts(world, booking_id) >= 3, what="the second copy")
     world.settle()
     _expect(_moves(world, booking_id) == 1, "one move is one fact")
-    _expect(len(world.stand_in(CHAT, "/_objects")) == messages + 1, "one message is sent")
+    _expect(len(world.stand_in(MAIL, "/_objects")) == messages + 1, "one message is sent")
     return "one fact, one message, nothing to do for the copy"
 
 

@@ -1,4 +1,4 @@
-"""What is compared at the end: the provider's books with the log, the calendar, the CRM and the chat."""
+"""What is compared at the end: the provider's books with the log, the calendar, the CRM and the mailbox."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from hub.demo.world import CALENDAR, CHAT, CRM, PROVIDER, World
+from hub.demo.world import CALENDAR, CRM, MAIL, PROVIDER, World
 
 TOLD = ("BookingRescheduled", "BookingCancelled", "AttendeeNoShow")
-"""What the chat of the shipped configuration is told of."""
+"""What the mailbox of the shipped configuration is told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def verdict(world: World) -> list[Check]:
         _facts(events, appointments),
         _calendar(world, appointments),
         _crm(world, appointments),
-        _chat(world, events),
+        _mail(world, events),
         _in_step(world),
     ]
 
@@ -105,12 +105,12 @@ def _crm(world: World, appointments: Mapping[str, Any]) -> Check:
     return Check("contacts in the CRM", str(len(shown)), wrong)
 
 
-def _chat(world: World, events: list[dict[str, Any]]) -> Check:
+def _mail(world: World, events: list[dict[str, Any]]) -> Check:
     """One message for every fact it is told of; none for history."""
     told = [one for one in events if one["type"] in TOLD and one["provenance"] != "backfill"]
-    messages = world.stand_in(CHAT, "/_objects")
+    messages = world.stand_in(MAIL, "/_objects")
     wrong = () if len(messages) == len(told) else (f"{len(messages) - len(told):+d}",)
-    return Check("messages in the chat", f"{len(messages)} of {len(told)}", wrong)
+    return Check("letters in the mailbox", f"{len(messages)} of {len(told)}", wrong)
 
 
 def _in_step(world: World) -> Check:

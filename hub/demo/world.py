@@ -19,7 +19,7 @@ from hub.client import HttpTransport, HubClient, UnreachableError
 from hub.ports import free_port
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config" / "hub.yaml"
-CALENDAR, CRM, CHAT, PROVIDER = "google_calendar", "hubspot", "notify", "meetergo"
+CALENDAR, CRM, MAIL, PROVIDER = "google_calendar", "hubspot", "notify", "meetergo"
 READY_SECONDS = 90.0
 PATIENCE_SECONDS = 30.0
 _LOOK_SECONDS = 0.05

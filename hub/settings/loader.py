@@ -111,17 +111,18 @@ def _load(
     problems.extend((*check.problems, *unknown_types(root, stand_ins.simulators)))
     if problems or content is None:
         raise config_error(problems, files)
-    settings = replace(_settings(content, sources, sinks, files), simulator_ports=_ports(stand_ins, files))
+    settings = _with_ports(_settings(content, sources, sinks, files), stand_ins)
     warnings = ordered(warnings_about(settings, root, sinks), files)
     return Configuration(replace(settings, warnings=warnings), root), (secrets, stand_ins.ports)
 
 
-def _ports(stand_ins: StandIns, files: tuple[Path, ...]) -> Mapping[str, int]:
+def _with_ports(settings: Settings, stand_ins: StandIns) -> Settings:
     try:
-        return stand_ins.all_ports()
+        ports, second_ports = stand_ins.all_ports(), stand_ins.second_ports()
     except NoStandInError as error:
-        place = stand_ins.ports.place() or Place(str(files[0]), 1, 1)
-        raise config_error([place.problem((), str(error))], files) from error
+        place = stand_ins.ports.place() or Place(str(settings.files[0]), 1, 1)
+        raise config_error([place.problem((), str(error))], settings.files) from error
+    return replace(settings, simulator_ports=ports, simulator_second_ports=second_ports)
 
 
 def _read(file: Path, problems: list[Problem]) -> Map | None:

@@ -333,7 +333,8 @@ class SinkSettings(SinkEntry):
 class Settings:
     """Everything the hub was configured to be; `files` as they were named, lowest layer first.
 
-    `simulator_ports` are the ports of the stand-ins, by type, as `${sim:TYPE}` has them.
+    `simulator_ports` are the ports of the stand-ins, by type; in `simulator_second_ports` stand those at
+    which what is no HTTP is spoken. `${sim:TYPE}` has the second one, if there is one.
     """
 
     hub: HubSettings
@@ -345,5 +346,6 @@ class Settings:
     sinks: Mapping[str, SinkSettings]
     simulator: SimulatorSettings | None = None
     simulator_ports: Mapping[str, int] = field(default_factory=dict)
+    simulator_second_ports: Mapping[str, int] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     warnings: tuple[Problem, ...] = ()

@@ -1,7 +1,7 @@
 """The stand-ins of a playground: which are named under `simulator:`, and where `${sim:TYPE}` finds them.
 
-Each has a port of its own, chosen once and kept in `<data_dir>/sim.json`, so that addresses stay the
-same from one start to the next.
+Each has a port of its own, and a second one if its system speaks something beside HTTP. They are chosen
+once and kept in `<data_dir>/sim.json`, so that addresses stay the same from one start to the next.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -57,7 +57,9 @@ class StandIns:
             raise NoStandInError(f"{name} is not among simulator.types, so no stand-in for it is started")
         if not self.simulators.playable(name):
             raise NoStandInError(f"{name} has no stand-in")
-        return self.simulators.load(name).address(f"http://127.0.0.1:{self.port(name)}")
+        stand_in = self.simulators.load(name)
+        port = self.second_port(name) if stand_in.converses else self.port(name)
+        return stand_in.address(f"http://127.0.0.1:{port}")
 
     def port(self, name: str) -> int:
         """The port of the stand-in, chosen now if it has none yet."""
@@ -71,6 +73,14 @@ class StandIns:
     def all_ports(self) -> Mapping[str, int]:
         """The ports of all of them, by type."""
         return {name: self.port(name) for name in self.types}
+
+    def second_port(self, name: str) -> int:
+        """The port at which what is no HTTP is spoken, likewise."""
+        return self.port(f"{name}:2")
+
+    def second_ports(self) -> Mapping[str, int]:
+        """The second ports of those that have one, by type."""
+        return {name: self.second_port(name) for name in self.types if self.simulators.load(name).converses}
 
     def _free(self) -> str:
         port = free_port()

@@ -1,6 +1,6 @@
 """`python -m hub.simulation PLAN SOCKETS`: the child process of a playground, started by the hub.
 
-SOCKETS are the inherited descriptors that listen on the ports of the plan, as JSON by adapter type.
+SOCKETS are the inherited descriptors that listen on the ports of the plan, as JSON by port.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ def main(plan_text: str, descriptors_text: str) -> int:
     """Serve until SIGTERM; 1 with a sentence if that is not possible."""
     plan = Plan.from_json(plan_text)
     descriptors: dict[str, int] = json.loads(descriptors_text)
-    sockets = {name: socket.socket(fileno=number) for name, number in descriptors.items()}
+    sockets = {int(port): socket.socket(fileno=number) for port, number in descriptors.items()}
     try:
         with Memory(plan.data_dir) as memory:
             asyncio.run(_run(plan, memory, sockets))
@@ -28,7 +28,7 @@ def main(plan_text: str, descriptors_text: str) -> int:
     return 0
 
 
-async def _run(plan: Plan, memory: Memory, sockets: dict[str, socket.socket]) -> None:
+async def _run(plan: Plan, memory: Memory, sockets: dict[int, socket.socket]) -> None:
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)

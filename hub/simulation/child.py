@@ -106,12 +106,10 @@ class SimulatorChild:
         """
         try:
             with ExitStack() as stack:
-                sockets = {
-                    name: stack.enter_context(self._listening(port))
-                    for name, port in self._plan.ports.items()
-                }
+                ports = (*self._plan.ports.values(), *self._plan.second_ports.values())
+                sockets = {port: stack.enter_context(self._listening(port)) for port in ports}
                 output = stack.enter_context(self._output.open("ab"))
-                inherited = {name: one.fileno() for name, one in sockets.items()}
+                inherited = {port: one.fileno() for port, one in sockets.items()}
                 self._child = subprocess.Popen(  # noqa: S603 - this interpreter and a module of ours
                     [
                         *(sys.executable, "-P", "-m", "hub.simulation"),

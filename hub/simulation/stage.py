@@ -1,11 +1,11 @@
-"""The stand-ins of a playground in one process: each on a port of its own, all kept in one file."""
+"""The stand-ins of a playground in one process: each on ports of its own, all kept in one file."""
 
 import asyncio
 import json
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ import structlog
 from adapters.registry import SimulatorType, load_simulator
 from adapters.simulation import Fault, Message, Receive, Send, Simulation, json_reply
 from hub.errors import ConfigError
-from hub.serving import Front, WebServer
+from hub.serving import Front, WebServer, bound_to
 from hub.settings import ListenAddress
 from hub.simulation.memory import Memory
 
@@ -31,22 +31,29 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a playground consists of; `every` 0 = nothing happens by itself."""
+    """What a playground consists of; `every` 0 = nothing happens by itself.
+
+    At `second_ports`, by type, stand-ins `converse`.
+    """
 
     data_dir: Path
     ports: Mapping[str, int]
     every: timedelta
     misbehave: bool
+    second_ports: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> str:
         shown = {"data_dir": str(self.data_dir), "every": self.every.total_seconds()}
-        return json.dumps(shown | {"ports": dict(self.ports), "misbehave": self.misbehave}, sort_keys=True)
+        ports = {"ports": dict(self.ports), "second_ports": dict(self.second_ports)}
+        return json.dumps(shown | ports | {"misbehave": self.misbehave}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Plan":
         told = json.loads(text)
         every = timedelta(seconds=told["every"])
-        return cls(Path(told["data_dir"]), told["ports"], every, told["misbehave"])
+        return cls(
+            Path(told["data_dir"]), told["ports"], every, told["misbehave"], second_ports=told["second_ports"]
+        )
 
 
 class Stage:
@@ -57,10 +64,10 @@ class Stage:
         plan: Plan,
         memory: Memory,
         *,
-        sockets: Mapping[str, socket.socket] | None = None,
+        sockets: Mapping[int, socket.socket] | None = None,
         load: Callable[[str], SimulatorType] = load_simulator,
     ) -> None:
-        """`sockets` listen already, by type; without them the ports are taken when it runs."""
+        """`sockets` listen already, by port; without them the ports are taken when it runs."""
         self._sockets = sockets or {}
         self._plan = plan
         self._memory = memory
@@ -74,9 +81,11 @@ class Stage:
         async with AsyncExitStack() as stack:
             for name, port in self._plan.ports.items():
                 address, key = ListenAddress("127.0.0.1", port), f"the stand-in for {name}"
-                server = WebServer(address, key=key, bound=self._sockets.get(name))
+                server = WebServer(address, key=key, bound=self._sockets.get(port))
                 stack.push_async_callback(server.stop)
                 await server.start(Front(partial(self._answer, name)))
+            for name, port in self._plan.second_ports.items():
+                await stack.enter_async_context(await self._conversing(name, port))
             stack.callback(self._keep_all)
             async with asyncio.TaskGroup() as lives:
                 tasks = [lives.create_task(self._live(name)) for name in self._apps]
@@ -100,6 +109,17 @@ class Stage:
             return
         await app(scope, receive, send_kept)
         del app.calls[:-MOST_CALLS]
+
+    async def _conversing(self, name: str, port: int) -> asyncio.Server:
+        """Take connections at the second port."""
+
+        def connected() -> asyncio.Protocol:
+            return self._apps[name].converse(partial(self._keep, name))
+
+        bound = self._sockets.get(port) or bound_to(
+            ListenAddress("127.0.0.1", port), f"the second port of the stand-in for {name}"
+        )
+        return await asyncio.get_running_loop().create_server(connected, sock=bound)
 
     async def _live(self, name: str) -> None:
         if self._plan.every:

@@ -21,7 +21,7 @@ from tests.e2e.harness import COMMAND, ROOT, free_port, is_alive, wait_until
 FIRST_MINUTE = {
     "a backfill": r"history of meetergo read: 14 bookings, \d+ facts$",
     "a move with what each sink did": (
-        r"\w{8}  moved .+ → .+   (?=.*team-calendar changed in \d\.\d\d s)(?=.*crm )(?=.*team-chat sent)"
+        r"\w{8}  moved .+ → .+   (?=.*team-calendar changed in \d\.\d\d s)(?=.*crm )(?=.*team-mail sent)"
     ),
     "a refused duplicate": r"\w{8}  nothing to do: the webhook says what is known already$",
     "a change found by poll": r"found by poll, no webhook had told of it: moved ",

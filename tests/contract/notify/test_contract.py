@@ -1,10 +1,14 @@
 """The reactor contract on our chat, and real mail through an independent SMTP server."""
 
-from collections.abc import Iterator
+import asyncio
+import smtplib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -12,8 +16,9 @@ from aiosmtpd.controller import Controller
 from adapters.api import AdapterContext
 from adapters.errors import PermanentError, TransientError
 from adapters.notify.config import NotifyConfig
-from adapters.notify.simulator import TOKEN, Chat, config, simulator
+from adapters.notify.simulator import TOKEN, Messages, config, mail_address, simulator
 from adapters.notify.sink import NotifySink
+from adapters.simulation import Fault
 from adapters.testing import ReactorContract, SimulatedSide, SimulatorServer, envelope_of, sample_events
 from events import BookingCancelled, Envelope
 from tests.e2e.harness import free_port
@@ -24,7 +29,7 @@ HOSTILE = "<b>Ilse</b>\r\nBcc: all@evil.example\n\u202e@everyone " + "x" * 10_00
 
 @pytest.fixture(scope="module")
 def chat_server() -> Iterator[SimulatorServer]:
-    server = SimulatorServer(Chat())
+    server = SimulatorServer(Messages())
     server.start()
     yield server
     server.stop()
@@ -46,14 +51,14 @@ class TestNotify(ReactorContract):
         self.server = chat_server
 
     def other_side(self) -> SimulatedSide:
-        return SimulatedSide(self.server, Chat())
+        return SimulatedSide(self.server, Messages())
 
     def sink(self, context: AdapterContext) -> NotifySink:
         return NotifySink(NotifyConfig.model_validate(config(self.server.url)), context)
 
 
 async def test_an_address_that_has_the_message_is_not_told_again(chat_server: SimulatorServer) -> None:
-    side = SimulatedSide(chat_server, Chat())
+    side = SimulatedSide(chat_server, Messages())
     host = chat_server.url.removeprefix("http://")
     sink = sink_to(f"json://{host}/first", f"json://{host}/second", f"json://{host}/third")
     side.fault(kind="status", status=500, skip=1)
@@ -64,6 +69,72 @@ async def test_an_address_that_has_the_message_is_not_told_again(chat_server: Si
     assert len(side.objects()) == 3
     await sink.react(CANCELLED, idempotency_key="key-2")
     assert len(side.objects()) == 6
+
+
+@asynccontextmanager
+async def simulated_mail() -> AsyncIterator[tuple[Messages, str]]:
+    """The mailbox of the stand-in, and its address for a team."""
+    app = Messages()
+    server = await asyncio.get_running_loop().create_server(lambda: app.converse(lambda: None), "127.0.0.1")
+    async with server:
+        url = mail_address(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        yield app, f"{url}?from=hub@studio.example&to=team@studio.example&mode=insecure"
+
+
+async def test_a_mail_is_in_the_mailbox_of_the_stand_in() -> None:
+    async with simulated_mail() as (app, address):
+        sink = sink_to(address, title="{event.label}: {attendees.names}", body="{attendees.names} ß {reason}")
+        await sink.react(CANCELLED, idempotency_key="key-1")
+        await sink.write("ilse@kunde.example", title="Another time?", body="https://cal.example/x")
+    told, letter = app.objects().values()
+    assert told["title"].startswith("Cancelled: ")
+    assert "ß" in told["message"]
+    assert told["to"] == "team@studio.example"
+    assert letter == {
+        "title": "Another time?",
+        "message": "https://cal.example/x",
+        "to": "ilse@kunde.example",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fault", "arrives"),
+    [
+        (Fault("status", status=503), False),
+        (Fault("status", status=400), False),
+        (Fault("html"), False),
+        (Fault("disconnect"), False),
+        (Fault("lost_reply"), True),
+    ],
+    ids=lambda value: getattr(value, "kind", None),
+)
+async def test_the_mailbox_of_the_stand_in_fails_as_told(fault: Fault, arrives: bool) -> None:
+    async with simulated_mail() as (app, address):
+        app.faults.append(fault)
+        sink = sink_to(address)
+        with pytest.raises(TransientError, match="mailto"):
+            await sink.react(CANCELLED, idempotency_key="key-1")
+        assert len(app.objects()) == arrives
+        await sink.react(CANCELLED, idempotency_key="key-2")
+        assert len(app.objects()) == arrives + 1
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, 451), (429, 451), (400, 554)])
+async def test_a_refusal_has_the_code_of_its_kind(status: int, code: int) -> None:
+    async with simulated_mail() as (app, address):
+        app.faults.append(Fault("status", status=status))
+        port = urlsplit(address).port or 0
+
+        def send() -> int:
+            with smtplib.SMTP("127.0.0.1", port, timeout=30) as smtp:
+                try:
+                    smtp.sendmail("a@b.example", ["c@d.example"], "Subject: x\r\n\r\ny")
+                except smtplib.SMTPDataError as refusal:
+                    return refusal.smtp_code
+            return 250
+
+        assert await asyncio.to_thread(send) == code
+        assert await asyncio.to_thread(send) == 250
 
 
 class Mailbox:

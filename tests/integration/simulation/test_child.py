@@ -1,8 +1,10 @@
 """The playground's process: one per data folder, whoever was killed."""
 
+import asyncio
 import json
 import os
 import signal
+import smtplib
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -23,7 +25,8 @@ from tests.waiting import until
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:
-    return Plan(tmp_path, {"notify": free_port()}, timedelta(0), misbehave=False)
+    second = {"notify": free_port()}
+    return Plan(tmp_path, {"notify": free_port()}, timedelta(0), misbehave=False, second_ports=second)
 
 
 @pytest.fixture
@@ -46,6 +49,12 @@ async def say(plan: Plan) -> None:
 async def said(plan: Plan) -> int:
     async with httpx.AsyncClient(trust_env=False) as http:
         return len((await http.get(f"http://127.0.0.1:{plan.ports['notify']}/_objects")).json())
+
+
+def greeted(plan: Plan) -> bool:
+    """Whether somebody speaks SMTP at the second port."""
+    with smtplib.SMTP("127.0.0.1", plan.second_ports["notify"], timeout=30) as smtp:
+        return smtp.noop()[0] == 250
 
 
 def is_gone(pid: int) -> bool:
@@ -112,6 +121,7 @@ async def test_killed_it_is_put_up_again_on_the_same_port(plan: Plan, started: S
     await until(lambda: started.pid != before)
     await until(serves)
     await Playground(plan.ports).heal("notify")
+    assert await asyncio.to_thread(greeted, plan)
 
 
 async def test_the_note_of_a_process_that_is_gone_holds_nobody_up(
@@ -127,10 +137,12 @@ async def test_the_note_of_a_process_that_is_gone_holds_nobody_up(
     await again.stop()
 
 
-async def test_a_taken_port_is_told_with_what_to_do(plan: Plan) -> None:
+@pytest.mark.parametrize("which", ["ports", "second_ports"])
+async def test_a_taken_port_is_told_with_what_to_do(plan: Plan, which: str) -> None:
+    port = getattr(plan, which)["notify"]
     with socket.socket() as other:
-        other.bind(("127.0.0.1", plan.ports["notify"]))
+        other.bind(("127.0.0.1", port))
         other.listen()
-        with pytest.raises(ConfigError, match=f"another program uses port {plan.ports['notify']}") as raised:
+        with pytest.raises(ConfigError, match=f"another program uses port {port}") as raised:
             await SimulatorChild(plan).start()
     assert "sim.json" in str(raised.value)

@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import smtplib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
+from email.message import EmailMessage
 from pathlib import Path
 
 import httpx
@@ -23,7 +26,8 @@ TYPES = ("meetergo", "google_calendar", "hubspot", "notify")
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:
-    return Plan(tmp_path, {name: free_port() for name in TYPES}, timedelta(0), misbehave=False)
+    ports = {name: free_port() for name in TYPES}
+    return Plan(tmp_path, ports, timedelta(0), misbehave=False, second_ports={"notify": free_port()})
 
 
 @asynccontextmanager
@@ -66,6 +70,15 @@ async def write(plan: Plan) -> None:
         crm = f"{at['hubspot']}/crm/objects/2026-09/contacts"
         assert (await http.post(crm, json=contact)).status_code == 201
         assert (await http.post(f"{at['notify']}/team", json={"title": "moved"})).status_code == 200
+    await asyncio.to_thread(send_mail, plan)
+
+
+def send_mail(plan: Plan) -> None:
+    mail = EmailMessage()
+    mail["Subject"], mail["From"], mail["To"] = "cancelled", "hub@studio.example", "team@studio.example"
+    mail.set_content("Ilse Äpfel: Thu 26 Nov 09:00")
+    with smtplib.SMTP("127.0.0.1", plan.second_ports["notify"], timeout=30) as smtp:
+        smtp.send_message(mail)
 
 
 def test_a_plan_survives_the_command_line(plan: Plan) -> None:
@@ -103,6 +116,10 @@ async def test_what_was_answered_is_in_the_file(plan: Plan) -> None:
         with Memory(plan.data_dir) as other:
             kept = json.loads(other.read("meetergo") or "")
         assert done["id"] in json.loads(kept["state"])["appointments"]
+        await asyncio.to_thread(send_mail, plan)
+        with Memory(plan.data_dir) as other:
+            letters = json.loads(json.loads(other.read("notify") or "")["state"])
+        assert [letter["message"] for letter in letters.values()] == ["Ilse Äpfel: Thu 26 Nov 09:00"]
         assert (plan.data_dir / "sim.db").stat().st_mode & 0o777 == 0o600
 
 
@@ -169,3 +186,6 @@ async def test_a_port_that_is_taken_is_told(plan: Plan) -> None:
     async with served(plan):
         with Memory(plan.data_dir) as memory, pytest.raises(ConfigError, match="stand-in for meetergo"):
             await Stage(plan, memory).run(asyncio.Event())
+        other = replace(plan, ports={name: free_port() for name in TYPES})
+        with Memory(plan.data_dir) as memory, pytest.raises(ConfigError, match="second port of the stand-in"):
+            await Stage(other, memory).run(asyncio.Event())

@@ -54,7 +54,7 @@ RIGHT: dict[str, Any] = {
     "contacts": [{"email": MAIL, "booking_count": 2, "no_show_count": 1}],
     "calendar": {"team/x": {"start": {"dateTime": START}, "end": {"dateTime": END}}},
     "crm": {f"contacts/{MAIL}": {"hub_booking_count": "2", "hub_no_show_count": "1"}},
-    "chat": {"0001": {"title": "Moved"}},
+    "mail": {"0001": {"title": "Moved"}},
     "status": {
         "sinks": {
             "team-calendar": {
@@ -96,7 +96,7 @@ class Told:
     def stand_in(self, name: str, path: str) -> Any:
         if path == "/_state":
             return {"appointments": self._told["appointments"]}
-        return self._told[{"google_calendar": "calendar", "hubspot": "crm", "notify": "chat"}[name]]
+        return self._told[{"google_calendar": "calendar", "hubspot": "crm", "notify": "mail"}[name]]
 
 
 def wrong(told: dict[str, Any]) -> list[str]:
@@ -162,11 +162,11 @@ def forget_a_booking_in_the_crm(told: dict[str, Any]) -> None:
 
 
 def send_a_message_twice(told: dict[str, Any]) -> None:
-    told["chat"]["0002"] = told["chat"]["0001"]
+    told["mail"]["0002"] = told["mail"]["0001"]
 
 
 def send_no_message(told: dict[str, Any]) -> None:
-    told["chat"].clear()
+    told["mail"].clear()
 
 
 def leave_something_undone(told: dict[str, Any]) -> None:
@@ -178,7 +178,7 @@ def find_a_difference(told: dict[str, Any]) -> None:
 
 
 BOOKINGS, FACTS = "bookings as at the provider", "facts, each once"
-ENTRIES, CONTACTS, MESSAGES = "calendar entries", "contacts in the CRM", "messages in the chat"
+ENTRIES, CONTACTS, MESSAGES = "calendar entries", "contacts in the CRM", "letters in the mailbox"
 TARGETS = "targets in step"
 
 

@@ -29,18 +29,22 @@ def test_a_reference_is_the_address_of_a_stand_in(tmp_path: Path) -> None:
 
 def test_some_write_addresses_in_a_way_of_their_own(tmp_path: Path) -> None:
     found = loaded(tmp_path, SOUND, PLAYGROUND, "sinks: {wall: {config: {board: '${sim:notify}/team'}}}")
-    assert board(found) == f"json://127.0.0.1:{found.settings.simulator_ports['notify']}/team"
+    second = found.settings.simulator_second_ports["notify"]
+    assert board(found) == f"mailto://127.0.0.1:{second}/team"
+    assert second not in found.settings.simulator_ports.values()
 
 
 def test_addresses_stay_the_same_from_one_start_to_the_next(tmp_path: Path) -> None:
     files = [written(tmp_path, text, f"{n}.yaml") for n, text in enumerate((SOUND, PLAYGROUND, WALL))]
     first = load(files, ENVIRONMENT, generate=True, adapters=ADAPTERS)
     assert json.loads((tmp_path / "data" / "sim.json").read_text()) == {
-        name: str(port) for name, port in first.settings.simulator_ports.items()
+        **{name: str(port) for name, port in first.settings.simulator_ports.items()},
+        "notify:2": str(first.settings.simulator_second_ports["notify"]),
     }
     for generate in (True, False):
         again = load(files, ENVIRONMENT, generate=generate, adapters=ADAPTERS)
         assert again.settings.simulator_ports == first.settings.simulator_ports
+        assert again.settings.simulator_second_ports == first.settings.simulator_second_ports
         assert board(again) == board(first)
 
 
