@@ -42,6 +42,11 @@ class Messenger:
         self.service = urlsplit(address).scheme
         self._apprise = Apprise(asset=_asset())
         self._apprise.add(address)
+        if self.service in _MAIL:
+            # apprise waits 5.5 s between two letters, a default it has for no mail server in particular; how
+            # fast a sink may be is its `rate`.
+            for service in self._apprise:
+                service.request_rate_per_sec = 0
 
     async def send(self, *, title: str, body: str) -> None:
         """Hand the message over; TransientError if the service did not say that it took it.

@@ -97,6 +97,17 @@ async def test_a_mail_is_in_the_mailbox_of_the_stand_in() -> None:
     }
 
 
+async def test_letters_do_not_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("apprise.url.time.sleep", pauses.append)
+    async with simulated_mail() as (app, address):
+        sink = sink_to(address)
+        for number in range(3):
+            await sink.react(CANCELLED, idempotency_key=f"key-{number}")
+    assert len(app.objects()) == 3
+    assert pauses == []
+
+
 @pytest.mark.parametrize(
     ("fault", "arrives"),
     [
