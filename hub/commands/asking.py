@@ -1,11 +1,11 @@
-"""What a person asks the provider before they act: free times, and how it shows a booking now."""
+"""What a person asks the provider before they act: free times, how it shows a booking now, and its page."""
 
 from datetime import datetime
 
 from adapters.api import Reading
 from adapters.errors import AdapterError
 from adapters.provider import Availability, FreeTimes, Priority
-from events.state import Booking
+from events.state import Booking, MeetingType
 from hub.commands.errors import RefusedCommandError
 from hub.commands.execution import Execution, host_of
 from hub.commands.failures import told
@@ -43,3 +43,20 @@ async def as_shown_now(execution: Execution, booking: Booking) -> Reading | None
     except AdapterError as error:
         raise told(error, booking) from error
     return None
+
+
+async def with_its_page(execution: Execution, booking: Booking) -> Booking:
+    """The booking with what the address of its page consists of, as far as its provider tells.
+
+    No webhook and no list names the company; a booking that is read by itself does. Nothing of it is kept.
+    """
+    kind = booking.meeting_type or MeetingType()
+    if booking.company_slug and kind.slug:
+        return booking
+    reading = await as_shown_now(execution, booking)
+    shown = reading.snapshot if reading else None
+    if shown is None:
+        return booking
+    kind = kind.model_copy(update={"slug": kind.slug or shown.meeting_type_slug})
+    company = booking.company_slug or shown.company_slug
+    return booking.model_copy(update={"company_slug": company, "meeting_type": kind})

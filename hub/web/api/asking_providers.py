@@ -22,6 +22,7 @@ from hub.web.paging import respond
 from hub.web.present import dumped
 from hub.web.problems import ProblemError, invalid
 from hub.web.selectors import Selection
+from hub.web.services import HubServices
 from hub.web.wire import instant, is_text
 
 ASKED = ("from", "to", "host", "timezone")
@@ -90,7 +91,7 @@ async def show_link(request: Request, ref: str) -> Response:
     """Where an attendee moves or cancels the booking; computed, never stored."""
     services = services_of(request)
     asked = _read_query(request, ("attendee",))
-    booking = await find_booking(services, ref)
+    booking = await _with_its_page(services, await find_booking(services, ref))
     return answer(link_of(booking, asked.get("attendee"), dry_run=True))
 
 
@@ -107,6 +108,7 @@ async def send_link(request: Request, ref: str) -> Response:
     refuse_rest(body)
     booking = await find_booking(services, ref)
     insist(request, booking)
+    booking = await _with_its_page(services, booking)
     link = link_of(booking, attendee, dry_run=dry_run)
     if link.email is None:
         raise ProblemError("not-supported", "the attendee has no mail address")
@@ -114,6 +116,13 @@ async def send_link(request: Request, ref: str) -> Response:
         if not dry_run:
             await write_link(writer, booking, link)
     return answer(link.model_copy(update={"sent_by": name}))
+
+
+async def _with_its_page(services: HubServices, booking: Booking) -> Booking:
+    """Asks the provider only for what is not known, and only where there is one to ask."""
+    if services.commands is None:
+        return booking
+    return await asking.with_its_page(services.commands.execution, booking)
 
 
 def link_of(booking: Booking, attendee: str | None, *, dry_run: bool) -> LinkObject:

@@ -272,6 +272,21 @@ async def test_the_link_is_computed_for_the_attendee_that_is_meant(world: World)
     assert (unclear.status_code, unclear.json()["code"]) == (422, "invalid")
 
 
+async def test_a_link_of_what_only_a_webhook_told_asks_for_the_company(world: World) -> None:
+    booked = world.meetergo.book(at(27, 9))
+    await world.receive(await world.webhooks())
+    ref = booked["id"]
+    state = await world.state(ref)
+    assert state is not None
+    assert state.company_slug is None
+    before = len(await world.events())
+    for _ in range(2):
+        shown = (await world.client.get(f"/bookings/{ref}/link")).json()
+        assert shown["link"].startswith("https://cal.meetergo.com/studio/")
+    assert len(await world.events()) == before
+    assert [call["call"] for call in world.meetergo.called()].count("appointment") == 2
+
+
 class Post(Reactor[NotifyConfig], LetterWriter):
     """A sink with a mail account: keeps what it was given to write."""
 
