@@ -17,7 +17,7 @@ from hub.settings.models import SinkSettings
 from hub.store import former, guard, receipts, sinks
 from hub.store.tables import DeliveryRow, TargetReceiptRow
 from hub.web.services import PreviewOutdatedError, Reloaded, ReloadProblem
-from tests.integration.web.test_standing import issues, status
+from tests.integration.web.standing import issues, status
 from tests.integration.web.world import NOW, World, on_both_databases
 
 SINK = "team-calendar"
