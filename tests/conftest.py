@@ -7,6 +7,8 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).parent
+pytest_plugins = ["tests.contract.meetergo.fixtures"]
+
 FOLDERS = ("unit", "contract", "integration", "e2e", "guards", "bench")
 
 

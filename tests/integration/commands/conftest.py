@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from adapters.meetergo.simulator import create_app
 from adapters.stripe_refund import simulator as stripe_refund
 from adapters.testing import SimulatorServer
 from hub.log import EventLog, InboxLog, LogConnection, Privacy
@@ -14,27 +13,6 @@ from hub.store.migrate import migrate
 from tests.contract.meetergo.stand_in import Listener, StandIn
 from tests.contract.stripe_refund.desk import Desk
 from tests.integration.commands.world import World, refunding, world_of
-
-
-@pytest.fixture(scope="session")
-def meetergo_server() -> Iterator[SimulatorServer]:
-    server = SimulatorServer(create_app())
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def listener_server() -> Iterator[SimulatorServer]:
-    server = SimulatorServer(Listener())
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def meetergo(meetergo_server: SimulatorServer) -> StandIn:
-    return StandIn(meetergo_server)
 
 
 @pytest.fixture
@@ -49,6 +27,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 async def world(
     tmp_path: Path,
     meetergo: StandIn,
+    listener: Listener,
     listener_server: SimulatorServer,
     connection: LogConnection,
     inbox_log: InboxLog,
@@ -56,8 +35,6 @@ async def world(
     privacy: Privacy,
     database: Database,
 ) -> AsyncIterator[World]:
-    listener = Listener()
-    listener_server.app = listener
     log = (connection, inbox_log, event_log, privacy)
     made = world_of(tmp_path, meetergo, listener, listener_server.url, log=log, database=database)
     await made.start()

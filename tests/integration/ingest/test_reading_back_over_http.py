@@ -1,7 +1,7 @@
 """`verify: fetch` against the stand-in for meetergo: its webhooks at our door, its appointments over HTTP."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,7 +11,6 @@ import pytest
 from adapters.http import HttpClient
 from adapters.meetergo.config import ApiSettings
 from adapters.meetergo.provider import MeetergoProvider
-from adapters.meetergo.simulator import create_app
 from adapters.testing import SimulatorServer
 from hub.ingest.verdicts import MANY
 from hub.log import EventLog, InboxLog, LogConnection, Privacy
@@ -21,32 +20,11 @@ from tests.contract.meetergo.stand_in import DENIZ, Listener, StandIn, at
 from tests.integration.ingest.column import SOURCE, Column, until
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SimulatorServer]:
-    server = SimulatorServer(create_app())
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def listener_server() -> Iterator[SimulatorServer]:
-    server = SimulatorServer(Listener())
-    server.start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def listener(listener_server: SimulatorServer) -> Listener:
-    listener = Listener()
-    listener_server.app = listener
-    return listener
-
-
-@pytest.fixture
-def meetergo(server: SimulatorServer, listener: Listener, listener_server: SimulatorServer) -> StandIn:
-    stand_in = StandIn(server)
+def meetergo(
+    meetergo_server: SimulatorServer, listener: Listener, listener_server: SimulatorServer
+) -> StandIn:
+    stand_in = StandIn(meetergo_server)
     stand_in.subscribe(listener_server.url)
     return stand_in
 

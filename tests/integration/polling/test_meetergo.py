@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -16,7 +16,6 @@ from adapters.meetergo.mapping import read_webhook
 from adapters.meetergo.provider import MeetergoProvider
 from adapters.meetergo.simulated.company import DENIZ, FIRST_TALK, MARA
 from adapters.meetergo.simulated.state import Appointment, Attendee, Cancellation, Key, State
-from adapters.meetergo.simulator import create_app
 from adapters.provider import Window
 from adapters.testing import SimulatorServer
 from hub.log import EventLog, Privacy
@@ -30,19 +29,11 @@ NEAR = Window(NOW - timedelta(days=7), NOW + timedelta(days=7))
 ADDRESS = f"https://hub.studio.example/webhooks/meetergo/{TOKEN}"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SimulatorServer]:
-    server = SimulatorServer(create_app())
-    server.start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def meetergo(server: SimulatorServer) -> StandIn:
+def meetergo(meetergo_server: SimulatorServer) -> StandIn:
     """Its clock goes, since it counts the requests of a minute by it."""
     began = time.monotonic()
-    return StandIn(server, clock=lambda: MONDAY + timedelta(seconds=time.monotonic() - began))
+    return StandIn(meetergo_server, clock=lambda: MONDAY + timedelta(seconds=time.monotonic() - began))
 
 
 @pytest.fixture

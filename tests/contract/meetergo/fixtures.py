@@ -1,4 +1,4 @@
-"""The servers these tests talk to, each started once; every test has an empty company on it."""
+"""meetergo for every test that asks for it: servers started once for a run, an empty company per test."""
 
 from collections.abc import Iterator
 
