@@ -11,7 +11,7 @@ import uvicorn
 from adapters.publishing import Publication
 from adapters.simulation import Message, Receive, Send, Simulation
 
-START_SECONDS = 10.0
+START_SECONDS = 60.0
 
 
 class SimulatorServer:
@@ -42,7 +42,7 @@ class SimulatorServer:
             if time.monotonic() > deadline:
                 raise RuntimeError("the stand-in did not start")
             time.sleep(0.01)
-        self.client = httpx.Client(base_url=self.url, trust_env=False)
+        self.client = httpx.Client(base_url=self.url, timeout=START_SECONDS, trust_env=False)
 
     def stop(self) -> None:
         """Close the port and wait for the thread."""

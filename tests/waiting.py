@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 
-async def until(holds: Callable[[], bool | Awaitable[bool]], *, within: float = 15.0) -> None:
+async def until(holds: Callable[[], bool | Awaitable[bool]], *, within: float = 60.0) -> None:
     """Return once the condition holds; TimeoutError naming it if that takes too long."""
     try:
         async with asyncio.timeout(within):

@@ -42,6 +42,9 @@ RENEWALS_PER_LEASE = 3
 LONGEST_UNRENEWED = timedelta(seconds=10)
 """A sink that comes while the engine runs may have the shortest lease there can be."""
 
+RECORDING = timedelta(seconds=10)
+"""How long what a call came to may take to be written down after the last moment it may end at."""
+
 
 class DeliveryEngine:
     """Runs the deliveries of the configured sinks in this process."""
@@ -136,8 +139,8 @@ class DeliveryEngine:
     def replace(self, sinks: Iterable[RunningSink], *, gone: Iterable[str] = ()) -> None:
         """Work for these sinks as they are given now, and no more for those that are gone; returns at once.
 
-        What their runners until now have in hand ends in the background, within the sink's timeout; its
-        keys stay claimed until then. All other sinks notice nothing.
+        What their runners until now have in hand ends in the background, within the sink's timeout, and is
+        written down; its keys stay claimed until then. All other sinks notice nothing.
         """
         replaced = {sink.name: self._make_runner(sink) for sink in sinks}
         for name in dict.fromkeys((*replaced, *gone)):
@@ -164,7 +167,7 @@ class DeliveryEngine:
             if isinstance(error, Exception):
                 log.warning("not stopped cleanly", error=error_message(error))
 
-        task = asyncio.create_task(runner.stop(within=runner.timeout), name="retire a sink")
+        task = asyncio.create_task(runner.stop(within=runner.timeout + RECORDING), name="retire a sink")
         self._retiring[task] = runner
         task.add_done_callback(ended)
         return task

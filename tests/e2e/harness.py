@@ -39,7 +39,7 @@ def free_port() -> int:
     raise AssertionError("no free port on loopback")
 
 
-def wait_until(condition: Callable[[], Any], *, within: float = 30, what: str = "the condition") -> Any:
+def wait_until(condition: Callable[[], Any], *, within: float = 60, what: str = "the condition") -> Any:
     """The first truthy answer; fails when there is none in time."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
@@ -103,7 +103,7 @@ class Hub:
     def token(self) -> str:
         return (self.data / "admin.token").read_text().strip()
 
-    def start(self, *, ready: bool = True, within: float = 60) -> "Hub":
+    def start(self, *, ready: bool = True, within: float = 120) -> "Hub":
         """Start the hub; with `ready` wait until it says so."""
         with self.output.open("ab") as output, self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
@@ -123,7 +123,7 @@ class Hub:
         assert self.process is not None
         assert self.process.poll() is None, self.errors.read_text()[-2000:]
         with suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+            return httpx.get(f"{self.url}/readyz", timeout=10).status_code == 200
         return False
 
     def kill(self) -> bool:
@@ -153,7 +153,7 @@ class Hub:
         os.kill(pid, signal.SIGKILL)
         return True
 
-    def terminate(self, within: float = 30) -> int:
+    def terminate(self, within: float = 60) -> int:
         """Ask the hub to end and wait for it; the nats-server ends with it."""
         assert self.process is not None
         self.process.terminate()
@@ -171,7 +171,7 @@ class Hub:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def post(self, body: Any, *, timeout: float = 30) -> httpx.Response:
+    def post(self, body: Any, *, timeout: float = 60) -> httpx.Response:
         """One webhook."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         return httpx.post(self.door, content=content, timeout=timeout)
@@ -182,7 +182,7 @@ class Hub:
             f"{self.url}/api/v1/{path}",
             params=query,
             headers={"Authorization": f"Bearer {self.token}"},
-            timeout=30,
+            timeout=60,
         )
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -203,7 +203,7 @@ class Hub:
             [COMMAND, *arguments, "--config", str(self.config)],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
             stdin=subprocess.DEVNULL,
             cwd=self.folder,
@@ -223,7 +223,7 @@ class Hub:
             return not any((inbox["waiting"], inbox["dirty"], *lags))
         return False
 
-    def settle(self, within: float = 60) -> None:
+    def settle(self, within: float = 120) -> None:
         """Wait until all lags are zero."""
         wait_until(self.is_settled, within=within, what="zero lag")
 
@@ -251,7 +251,7 @@ class StandInProcess:
                 stderr=log,
                 cwd=ROOT,
             )
-        self._client = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        self._client = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
         wait_until(self._answers, what=f"the stand-in {app}")
 
     def _answers(self) -> bool:

@@ -46,7 +46,7 @@ def test_a_thousand_facts_become_a_thousand_entries(hub: Hub, calendar: Calendar
     lives = [Life(number, random.Random(number)) for number in range(BOOKINGS)]
     # Nothing can be written at first, so that there is a lag to be seen.
     calendar.fault(kind="status", on="insert", status=503, times=None)
-    with httpx.Client(timeout=30) as client, ThreadPoolExecutor(8) as threads:
+    with httpx.Client(timeout=60) as client, ThreadPoolExecutor(8) as threads:
         answers = threads.map(
             lambda life: client.post(hub.door, content=json.dumps(life.created()).encode()).status_code, lives
         )
@@ -56,7 +56,7 @@ def test_a_thousand_facts_become_a_thousand_entries(hub: Hub, calendar: Calendar
     )
     assert behind == [(BOOKINGS, behind[0][1])]
     calendar.heal()
-    hub.settle(within=120)
+    hub.settle(within=300)
     assert set(lags(hub)) == {(0, 0)}
     assert [event["type"] for event in hub.items("events")] == ["BookingCreated"] * BOOKINGS
     starts = sorted(instant(life.ends_in["start"]) for life in lives)

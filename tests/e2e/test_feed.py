@@ -15,7 +15,7 @@ SINK = {"type": "ics_feed", "grace": "0s", "config": {"token": TOKEN}}
 
 
 def entries(hub: Hub, address: str) -> list[Event]:
-    answer = httpx.get(address, timeout=10)
+    answer = httpx.get(address, timeout=60)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
     found = Calendar.from_ical(answer.content).walk("VEVENT")
@@ -34,8 +34,8 @@ def test_a_calendar_application_follows_the_bookings(tmp_path: Path) -> None:
         hub.settle()
         (entry,) = entries(hub, address)
         assert entry.start == life.start
-        etag = httpx.get(address).headers["etag"]
-        assert httpx.get(address, headers={"If-None-Match": etag}).status_code == 304
+        etag = httpx.get(address, timeout=60).headers["etag"]
+        assert httpx.get(address, headers={"If-None-Match": etag}, timeout=60).status_code == 304
 
         hub.kill()
         hub.start()
@@ -52,7 +52,7 @@ def test_a_calendar_application_follows_the_bookings(tmp_path: Path) -> None:
         hub.settle()
         assert entries(hub, address) == []
 
-        assert httpx.get(address.replace(TOKEN, TOKEN[::-1])).status_code == 404
+        assert httpx.get(address.replace(TOKEN, TOKEN[::-1]), timeout=60).status_code == 404
         hub.terminate()
         telling = [path for path, content in bytes_below(tmp_path) if TOKEN.encode() in content]
         assert telling == [hub.config]

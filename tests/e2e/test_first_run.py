@@ -91,7 +91,7 @@ def test_a_stopped_hub_can_be_read_offline_and_leaves_nothing_running(hub: Hub, 
     pid = hub.nats_pid()
     assert hub.cli("stop").returncode == 0
     assert hub.process is not None
-    assert hub.process.wait(timeout=10) == 0
+    assert hub.process.wait(timeout=60) == 0
     hub.process = None
     assert not Path(f"/proc/{pid}").exists()
     assert hub.cli("status", check=False).returncode == 5

@@ -115,7 +115,7 @@ def test_a_change_is_noticed_at_a_restart_too(hub: Hub, calendar: CalendarStandI
 
 @pytest.mark.parametrize("by", ["signal", "command"])
 def test_a_reload_waits_for_no_target_that_hangs(hub: Hub, calendar: CalendarStandIn, by: str) -> None:
-    calendar.fault(kind="delay", seconds=8, on="insert", times=None)
+    calendar.fault(kind="delay", seconds=600, on="insert", times=None)
     booked(hub, 1)
     wait_until(lambda: hub.api("status")["sinks"]["team-calendar"]["in_flight"] == 1, what="a call under way")
     rewrite(
@@ -127,12 +127,12 @@ def test_a_reload_waits_for_no_target_that_hangs(hub: Hub, calendar: CalendarSta
         os.kill(hub.process.pid, signal.SIGHUP)
     else:
         hub.cli("config", "reload", "--yes")
-    wait_until(lambda: "console" in hub.api("status")["sinks"], within=10, what="the new sink")
+    wait_until(lambda: "console" in hub.api("status")["sinks"], what="the new sink")
     booked(hub, 1, first=1)
     wait_until(lambda: hub.api("status")["sinks"]["console"]["last_success_at"], what="the console's line")
     assert calendar.entries() == []
     calendar.heal()
-    hub.settle(within=90)
+    hub.settle()
     assert len(calendar.entries()) == 2
     assert "BookingCreated" in hub.output.read_text()
 

@@ -78,10 +78,10 @@ def test_the_provider_is_asked_and_its_refusal_stops_nobody_else(tmp_path: Path,
         meetergo.deliver(everything=True)
         wait_until(lambda: source(hub)["state"] == "auth_failed", what="the pause")
         assert "source_auth_failed" in hub.cli("issues", "list").stdout
-        assert httpx.get(f"{hub.url}/readyz").status_code == 200
+        assert httpx.get(f"{hub.url}/readyz", timeout=60).status_code == 200
         counter = f"{hub.url}/webhooks/counter/{COUNTER_TOKEN}"
         trusted = payload("booking_created.flat")
-        assert httpx.post(counter, json=trusted).status_code == 200
+        assert httpx.post(counter, json=trusted, timeout=60).status_code == 200
         wait_until(lambda: is_known(hub, trusted["id"]), what="the trusted booking")
         refused = hub.cli("sources", "resume", "meetergo", check=False)
         assert (refused.returncode, "401" in refused.stderr) == (1, True)

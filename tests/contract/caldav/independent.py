@@ -1,7 +1,6 @@
 """Radicale and Xandikos: CalDAV servers that nobody here wrote, as processes of their own."""
 
 import asyncio
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from adapters.caldav.simulated import seen
 from adapters.caldav.sink import CalDavSink
 from adapters.simulation import RefusedError, Reply, Request, Simulation
 from adapters.testing import SimulatedSide, SimulatorServer
+from tests.e2e.harness import free_port
 
 USERNAME, PASSWORD = "hub", "a-made-up-password"
 _PASSED_ON = frozenset(("authorization", "content-type", "depth", "if-match", "if-none-match"))
@@ -30,7 +30,7 @@ class IndependentServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._port = _free_port()
+        self._port = free_port()
         self._log = (folder / "server.log").open("wb")
         self._process = subprocess.Popen(
             [*self.command(folder, self._port)], cwd=folder, stdout=self._log, stderr=subprocess.STDOUT
@@ -38,7 +38,7 @@ class IndependentServer:
         self.client = httpx.Client(
             base_url=f"http://127.0.0.1:{self._port}",
             auth=(USERNAME, PASSWORD),
-            timeout=10,
+            timeout=60,
             trust_env=False,
         )
         self._await_answer()
@@ -50,7 +50,7 @@ class IndependentServer:
     def stop(self) -> None:
         self.client.close()
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(30)
         self._log.close()
 
     def entries(self) -> dict[str, str]:
@@ -169,9 +169,3 @@ class IndependentSide(SimulatedSide):
         account = {"username": USERNAME, "password": PASSWORD}
         config = {"url": f"{self.url}{self.server.calendar}"} | account | members
         return CalDavSink(CalDavConfig.model_validate(config), context)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import httpx
 from adapters.api import AdapterContext
 from adapters.google_calendar.config import GoogleCalendarConfig
 from adapters.google_calendar.sink import GoogleCalendarSink
+from tests.e2e.harness import free_port
 
 OWNER = "host@acme.com"
 COLLEAGUE = "deniz@acme.com"
@@ -25,7 +25,7 @@ class MyWorld:
     def __init__(self, folder: Path) -> None:
         if importlib.util.find_spec("myworld") is None:
             raise AssertionError("the package myworld is not installed; make test installs it")
-        port = _free_port()
+        port = free_port()
         self._log = (folder / "myworld.log").open("wb")
         self._process = subprocess.Popen(
             [Path(sys.executable).with_name("myworld"), "serve", "--host", "127.0.0.1", "--port", str(port)],
@@ -34,7 +34,7 @@ class MyWorld:
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
         self._await_answer(folder)
 
     def _await_answer(self, folder: Path) -> None:
@@ -53,7 +53,7 @@ class MyWorld:
     def stop(self) -> None:
         self.client.close()
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(30)
         self._log.close()
 
 
@@ -128,9 +128,3 @@ class World:
         where = {} if members.get("per") == "host" else {"calendar": OWNER}
         config = {"base_url": self.url, "credentials": credentials} | where | members
         return GoogleCalendarSink(GoogleCalendarConfig.model_validate(config), context)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from adapters.errors import AuthError, PermanentError, TransientError
 from adapters.google_calendar.client import CalendarClient
 from adapters.google_calendar.config import Credentials
+from adapters.simulation import Reply, Request
 from tests.contract.google_calendar.stand_in import CALENDAR, TOKEN, CalendarServer, StandIn
 
 NOW = datetime(2026, 10, 20, 12, 0, tzinfo=UTC)
@@ -157,13 +159,23 @@ async def test_a_redirect_does_not_carry_the_token_away(calendar: StandIn) -> No
     assert calendar.calls() == 0
 
 
-async def test_a_calendar_that_hangs_leaves_the_other_sinks_their_threads(calendar: StandIn) -> None:
-    hanging, busy = client(calendar.url, timeout=5), client(calendar.url, timeout=5)
-    calendar.fault(kind="delay", on="get", seconds=1, times=32)
+async def test_a_calendar_that_hangs_leaves_the_other_sinks_their_threads(
+    calendar: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    perform, let_go = calendar.app.perform, threading.Event()
+
+    async def hang(request: Request, call: str) -> Reply:
+        while call == "get" and not let_go.is_set():  # noqa: ASYNC110 - it is let go from another thread
+            await asyncio.sleep(0.01)
+        return await perform(request, call)
+
+    monkeypatch.setattr(calendar.app, "perform", hang)
+    hanging, busy = client(calendar.url, timeout=60), client(calendar.url, timeout=60)
     waiting = [asyncio.create_task(hanging.get(CALENDAR, "a1b2c3")) for _ in range(32)]
     answer = await busy.insert(CALENDAR, ENTRY)
     assert answer.outcome == "shown"
     assert not any(task.done() for task in waiting)
+    let_go.set()
     await asyncio.gather(*waiting)
     hanging.close()
     hanging.close()

@@ -53,8 +53,8 @@ async def test_a_write_without_an_answer_is_made_once_and_its_outcome_unknown(
     call, act = WRITES[write]
     booked = meetergo.book(at(27, 9))
     before = seen(meetergo)
-    meetergo.fault(kind=kind, on=call, seconds=0.4 if kind == "delay" else 0)
-    async with client_of(meetergo, timeout=0.2 if kind == "delay" else 5) as client:
+    meetergo.fault(kind=kind, on=call, seconds=1.2 if kind == "delay" else 0)
+    async with client_of(meetergo, timeout=0.6 if kind == "delay" else 5) as client:
         with pytest.raises(OutcomeUnknownError):
             await act(client, booked)
         await until(meetergo.idle)

@@ -165,7 +165,7 @@ class Mailbox:
 def mailbox() -> Iterator[tuple[Mailbox, str]]:
     handler = Mailbox()
     port = free_port()
-    controller = Controller(handler, hostname="127.0.0.1", port=port)
+    controller = Controller(handler, hostname="127.0.0.1", port=port, ready_timeout=60)
     controller.start()
     yield handler, f"mailto://127.0.0.1:{port}?from=hub@studio.example&to=team@studio.example&mode=insecure"
     controller.stop()

@@ -239,7 +239,7 @@ async def read_all(reader: Reader) -> int:
     return seen
 
 
-async def eventually(holds: Callable[[], bool], *, within: float = 20.0) -> None:
+async def eventually(holds: Callable[[], bool], *, within: float = 60.0) -> None:
     """Wait until it holds, or fail after a deadline."""
     async with asyncio.timeout(within):
         while not holds():  # noqa: ASYNC110 - what is waited for has no event of its own

@@ -77,7 +77,7 @@ def serving(world: World) -> Iterator[str]:
         listening.close()
 
 
-def wait_until(condition: Any, what: str, *, seconds: float = 30) -> None:
+def wait_until(condition: Any, what: str, *, seconds: float = 60) -> None:
     """Wait for a condition, at most until the deadline."""
     deadline = time.monotonic() + seconds
     while not condition():

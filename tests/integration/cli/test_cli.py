@@ -484,7 +484,7 @@ def test_tail_follows_and_takes_up_again(hub: World, capfd: pytest.CaptureFixtur
     thread.start()
     wait_until(lambda: ended, "the first event")
     hub.booking(provider_id="b3")
-    thread.join(timeout=30)
+    thread.join(timeout=60)
     assert [event["booking_id"] for event in ended] == ["b2", "b3"]
 
 

@@ -233,7 +233,7 @@ async def test_only_one_replacement_at_a_time(world: World) -> None:
 
 async def ended(world: World) -> None:
     """Every operation has ended."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             listed = (await world.client.get("/operations", params={"state": "running"})).json()
             if not listed["items"]:

@@ -66,7 +66,7 @@ class World:
         self.clock = column.clock
         self.clock.advance(MONDAY - self.clock.now())
         meetergo.switch(requests_per_minute=10_000)
-        self.http = HttpClient(timeout=timedelta(seconds=2), clock=self.clock.now)
+        self.http = HttpClient(timeout=timedelta(seconds=30), clock=self.clock.now)
         self.provider: Provider = MeetergoProvider(self.http, self._settings(), source=SOURCE)
         self.appender = Appender(self.log, privacy, metrics=column.metrics, linked=linked_by(self.database))
         self.lookup = Lookup(

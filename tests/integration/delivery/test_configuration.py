@@ -15,6 +15,7 @@ from hub.projections.sinks import SinkKind, SinkRegistration
 from hub.projections.wanted_sinks import WantedSink
 from hub.settings.match import Match
 from hub.store import former, guard
+from hub.store.database import Database
 from hub.store.tables import DeliveryRow
 from tests.integration.delivery.targets import Calendar, CalendarMirror, Chat, ChatReactor
 from tests.integration.delivery.world import GRACE, World, eventually, later
@@ -204,7 +205,7 @@ async def test_a_sink_is_replaced_while_its_target_hangs(world: World) -> None:
     engine = world.engine(old)
     await engine.start()
     await world.see("b0")
-    await world.become(SINK, "sending")
+    await eventually(lambda: _is_called(hanging))
     moved = wanted(target="calendar-2", leaves={"config.calendar": "2"})
     engine.replace([await applied(world, calendar, moved)])
     await world.see("b1")
@@ -218,6 +219,45 @@ async def test_a_sink_is_replaced_while_its_target_hangs(world: World) -> None:
     assert hanging.overlaps == calendar.overlaps == []
 
 
+class SlowDatabase(Database):
+    """A store that takes no write while its gate is closed."""
+
+    def __init__(self, real: Database) -> None:
+        # Deliberately not the base's own start: everything goes to the real one.
+        self._real = real
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def write(self, work: Any) -> Any:
+        await self.gate.wait()
+        return await self._real.write(work)
+
+    async def read(self, work: Any) -> Any:
+        return await self._real.read(work)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+async def test_a_call_that_is_cut_off_while_its_sink_is_replaced_is_recorded(world: World) -> None:
+    """However slow the store is: else its row would say that it is being sent until the claim runs out."""
+    hanging, slow = Calendar(), SlowDatabase(world.db)
+    hanging.faults.always("b0", "hang")
+    old = await applied(world, hanging, wanted(), timeout=timedelta(milliseconds=100))
+    engine = world.engine(old, db=slow)
+    await engine.start()
+    await world.see("b0")
+    await eventually(lambda: _is_called(hanging))
+    slow.gate.clear()
+    engine.replace([await applied(world, Calendar(), wanted(target="calendar-2"))])
+    await eventually(lambda: _is_cut_off(hanging))
+    await asyncio.sleep(3 * old.timeout.total_seconds())
+    slow.gate.set()
+    await eventually(lambda: _is_closed(hanging))
+    assert await world.states_of(SINK) == ["pending"]
+    assert [attempt.outcome for attempt in await world.attempts(SINK)] == ["retry"]
+
+
 async def test_all_other_sinks_go_on_while_one_is_replaced_or_taken_away(world: World) -> None:
     calendar, other = Calendar(), Calendar()
     ours = await applied(world, calendar, wanted())
@@ -228,6 +268,7 @@ async def test_all_other_sinks_go_on_while_one_is_replaced_or_taken_away(world: 
     await engine.start()
     await world.see("b1")
     await world.settled("other")
+    await world.settled(SINK)
     engine.replace([], gone=[SINK])
     await eventually(lambda: _is_closed(calendar))
     await world.see("b1", **later(1))
@@ -303,6 +344,14 @@ async def _is_delivered(world: World, key: str, position: int) -> bool:
 
 async def _is_waiting(world: World, key: str) -> bool:
     return (await world.states_of(SINK, key))[-1] == "pending"
+
+
+async def _is_called(calendar: Calendar) -> bool:
+    return calendar.tries.total() == 1
+
+
+async def _is_cut_off(calendar: Calendar) -> bool:
+    return not calendar.busy
 
 
 async def _is_closed(calendar: Calendar) -> bool:

@@ -46,8 +46,7 @@ async def test_longer_trouble_waits_longer_each_time_and_is_parked_in_the_end(
 ) -> None:
     calendar.faults.always("b1", "transient")
     await world.engine(running(world, calendar, retry=RetryPolicy(attempts=4))).start()
-    await world.see("b1")
-    await world.see("b1", **later(1))
+    await world.record([*world.derive("b1"), *world.derive("b1", **later(1))])
     for attempt, longest in enumerate((2, 4, 8), start=1):
         await self_counted(world, attempt)
         rows = await world.rows(SINK)

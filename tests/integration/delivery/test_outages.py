@@ -94,6 +94,7 @@ class TestOutage:
         retry = RetryPolicy(attempts=3)
         await world.engine(running(world, calendar, retry=retry)).start()
         await go_down(world, calendar)
+        await nobody_calls(world)
         for hour in range(24):
             asked = len(await world.attempts(SINK))
             await world.see(f"during-{hour}")
@@ -292,11 +293,12 @@ class TestOpening:
         await engine.start()
         await world.see("b1")
 
-        async def is_open() -> bool:
-            world.advance(timedelta(seconds=1))
-            return (await world.sink(SINK)).state == "circuit_open"
+        async def is_failing() -> bool:
+            return (await world.sink(SINK)).failing_since is not None
 
-        await eventually(is_open)
+        await eventually(is_failing)
+        world.advance(PROOF_TIME)
+        await in_state(world, "circuit_open")
         assert (await world.sink(SINK)).reason == "no route"
         assert not calendar.tries
         away = False

@@ -104,7 +104,7 @@ async def test_result_of_a_lost_claim_is_discarded(world: World, other_db: Datab
     slow.gate = asyncio.Event()
     share = Counting()
     first = RunningSink("calendar", CalendarMirror(slow, world.context("calendar"), target="slow"))
-    await world.engine(first, observer=share).start()
+    await world.engine(first, observer=share, renew_every=timedelta(days=1)).start()
     await world.see("b1")
     await eventually(lambda: called(slow))
     world.engines[0].wake()

@@ -57,6 +57,7 @@ async def test_failing_event_holds_those_behind_it_and_no_other_booking(world: W
     await world.see("b1", **later(1))
     await world.see("b2")
     await world.become(SINK, "delivered", key="b2")
+    await eventually(lambda: has_failed(world))
     await asyncio.sleep(0.08)
     assert await world.states_of(SINK, "b1") == ["pending", "pending"]
     chat.faults.heal()
@@ -247,6 +248,10 @@ class TestGrace:
         await world.settled(SINK)
         assert "BookingCancelled" not in chat.of("b1")
         assert {row.event_type: row.state for row in await world.rows(SINK)}["BookingCancelled"] == "covered"
+
+
+async def has_failed(world: World) -> bool:
+    return "retry" in [attempt.outcome for attempt in await world.attempts(SINK)]
 
 
 async def is_true(value: bool) -> bool:

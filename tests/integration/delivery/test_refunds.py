@@ -1,6 +1,7 @@
 """Refunds by policy through the engine: late enough, once, with a person where one is needed."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from adapters.api import AdapterContext
 from adapters.http import HttpClient
+from adapters.simulation import Reply, Request
 from adapters.stripe_refund.config import StripeRefundConfig
 from adapters.stripe_refund.simulated import Account
 from adapters.stripe_refund.simulator import Stripe, config
@@ -38,13 +40,30 @@ def server() -> Iterator[SimulatorServer]:
     server.stop()
 
 
+class SlowStripe(Stripe):
+    """Answers a call to be `held` once it is let go, and has its effect then."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.held: str | None = None
+        self.let_go = threading.Event()
+
+    async def perform(self, request: Request, call: str) -> Reply:
+        if call == self.held:
+            self.held = None
+            while not self.let_go.is_set():  # noqa: ASYNC110 - it is let go from another thread
+                await asyncio.sleep(0.01)
+        return await super().perform(request, call)
+
+
 class House:
     """A hub with one refunding sink, whose processes come and go."""
 
     def __init__(self, world: World, server: SimulatorServer) -> None:
         self.world = world
         self.account = Account()
-        self.side = SimulatedSide(server, Stripe(self.account))
+        self.stripe = SlowStripe(self.account)
+        self.side = SimulatedSide(server, self.stripe)
         self.kept: list[str] = []
         self.log_away = False
         self._clients: list[HttpClient] = []
@@ -108,7 +127,7 @@ async def become(house: House, *wanted: str) -> None:
         return await states(house) == list(wanted)
 
     try:
-        await eventually(holds, within=20)
+        await eventually(holds)
     except TimeoutError:
         raise AssertionError(f"rows are {await states(house)}, not {wanted}") from None
 
@@ -163,11 +182,12 @@ async def test_a_process_that_ends_in_a_call_is_followed_by_one_that_goes_on(hou
     await house.runs()
     await house.cancelled()
     await eventually(lambda: opened(house))
-    house.side.fault(kind="delay", on=call, seconds=0.4)
+    house.stripe.held = call
     house.world.advance(HOUR)
     await eventually(lambda: made(house, call))
     await house.world.engines[0].stop(within=timedelta(0))
     assert await states(house) == ["sending"]
+    house.stripe.let_go.set()
     await eventually(lambda: idle(house))
     await house.runs()
     house.world.advance(timedelta(minutes=1))

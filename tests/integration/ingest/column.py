@@ -213,7 +213,7 @@ class Column:
         return [envelope.type for envelope in await self.events()][after:]
 
 
-async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 60.0) -> None:
     """Return as soon as the condition holds; fail after the deadline."""
     deadline = time.monotonic() + seconds
     while not await condition():

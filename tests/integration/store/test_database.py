@@ -67,7 +67,7 @@ async def test_reader_is_not_held_up_by_a_writer_and_sees_the_state_before(datab
     def slow(session):
         insert_new(session, [lease("x")])
         written.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
 
     writing = asyncio.ensure_future(database.write(slow))
     await until(written.is_set)
@@ -83,7 +83,7 @@ async def test_reader_sees_one_picture_although_somebody_writes(database):
     def twice(session):
         before = names(session)
         first_read.set()
-        assert written.wait(10)
+        assert written.wait(60)
         session.expire_all()
         return before, names(session)
 
@@ -100,7 +100,7 @@ async def test_cancelled_caller_does_not_disturb_the_writer(database):
     def slow(session):
         insert_new(session, [lease("slow")])
         started.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
 
     running = asyncio.ensure_future(database.write(slow))
     await until(started.is_set)

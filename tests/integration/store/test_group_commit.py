@@ -35,7 +35,7 @@ class Hold:
 
     def _work(self, session):
         self._running.set()
-        assert self._go_on.wait(10)
+        assert self._go_on.wait(60)
 
     async def __aenter__(self):
         await until(self._running.is_set)
@@ -218,7 +218,7 @@ async def test_works_of_two_hubs_that_meet_crosswise_wait_for_each_other(postgre
     with closing(Database.open(postgres_url)) as a, closing(Database.open(postgres_url)) as b:
         await a.write(lambda session: insert_new(session, [lease("x"), lease("y")]))
         began = threading.Event()
-        first, runs = appending("x", "y", between=lambda: began.wait(10))
+        first, runs = appending("x", "y", between=lambda: began.wait(60))
         second, runs_of_second = appending("y", "x")
         writing = asyncio.ensure_future(a.write(first))
         await until(lambda: bool(runs))
@@ -238,7 +238,7 @@ async def test_work_that_meets_another_program_crosswise_is_run_again(postgres_u
         met = threading.Event()
 
         def hinder():
-            assert met.wait(10)
+            assert met.wait(60)
             stranger.execute("UPDATE leases SET owner = owner || '-' WHERE name = 'y'")
             stranger.commit()
 
@@ -256,7 +256,7 @@ async def test_hub_that_hangs_in_a_transaction_holds_the_others_up_no_longer_tha
     with closing(Database.open(postgres_url)) as frozen, closing(Database.open(postgres_url)) as database:
         await database.write(lambda session: insert_new(session, [lease("x"), lease("y")]))
         thawed = threading.Event()
-        work, runs = appending("x", "y", between=lambda: thawed.wait(30))
+        work, runs = appending("x", "y", between=lambda: thawed.wait(60))
         hanging = asyncio.ensure_future(frozen.write(work))
         await until(lambda: bool(runs))
         other, _ = appending("x")

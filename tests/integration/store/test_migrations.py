@@ -51,7 +51,7 @@ def test_hubs_starting_together_migrate_once(empty_url):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert errors == []
     assert differences(databases[0]) == []
     for database in databases:

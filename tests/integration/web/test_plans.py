@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlmodel import select
+from starlette.types import Message, Receive, Scope, Send
 
 from adapters.api import Observed
 from adapters.errors import AuthError, PermanentError, TransientError
@@ -30,11 +31,12 @@ def comparison(count: int = 5) -> Comparison:
     return Comparison(SINK, "Google Calendar", True, items, count, requests=2, seconds=0.5)
 
 
-def comparing(world: World, found: Any, *, slow: float = 0) -> World:
-    """A target that takes so many seconds to answer."""
+def comparing(world: World, found: Any, *, after: asyncio.Event | None = None) -> World:
+    """A target that answers at once, or after this."""
 
     async def look(sink: str, *, keys: frozenset[str] | None = None) -> Comparison:
-        await asyncio.sleep(slow)
+        if after is not None:
+            await after.wait()
         if isinstance(found, Exception):
             raise found
         return found  # type: ignore[no-any-return]
@@ -76,8 +78,21 @@ async def test_an_answer_that_takes_long_is_kept_alive(
     world: World, monkeypatch: pytest.MonkeyPatch, found: Any
 ) -> None:
     monkeypatch.setattr(plans, "QUIET_SECONDS", 0.02)
-    client = comparing(world, found, slow=0.2).client("read", **LINES)
-    answer = await client.get(f"/api/v1/sinks/{SINK}/plan")
+    heard_twice, quiet = asyncio.Event(), []
+    served = comparing(world, found, after=heard_twice).app
+
+    async def listening(scope: Scope, receive: Receive, send: Send) -> None:
+        async def heard(message: Message) -> None:
+            if message.get("body") == b"\n":
+                quiet.append(message)
+            if len(quiet) == 2:
+                heard_twice.set()
+            await send(message)
+
+        await served(scope, receive, heard)
+
+    world.app = listening  # type: ignore[assignment]
+    answer = await world.client("read", **LINES).get(f"/api/v1/sinks/{SINK}/plan")
     lines = answer.text.splitlines()
     assert lines.count("") >= 2
     last = json.loads(lines[-1])

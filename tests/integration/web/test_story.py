@@ -203,14 +203,14 @@ async def _streamed(
 
     task = asyncio.create_task(world.app(scope, receive, send))  # type: ignore[arg-type]
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await opened.wait()
             if once_open is not None:
                 await once_open()
             await found.wait()
     finally:
         world.services.stopping.set()
-        await asyncio.wait({task}, timeout=20)
+        await asyncio.wait({task}, timeout=60)
     return bytes(received)
 
 
