@@ -172,16 +172,17 @@ def retry_after(headers: Mapping[str, str], *, now: datetime) -> timedelta | Non
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return timedelta(seconds=min(int(text[:9]), 10**7))
-    moment = _http_date(text)
+    moment = http_date(text)
     if moment is None:
         return None
-    return max(moment - (_http_date(headers.get("date", "")) or now), timedelta())
+    return max(moment - (http_date(headers.get("date", "")) or now), timedelta())
 
 
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """The moment a header names; None if it names none, whatever stands there."""
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

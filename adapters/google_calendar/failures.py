@@ -3,14 +3,14 @@
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 from googleapiclient.errors import HttpError
 
 from adapters.errors import AdapterError, AuthError, PermanentError, TransientError
+from adapters.http import retry_after
 
 Call = Literal["insert", "get", "update", "delete", "list"]
 
@@ -40,7 +40,8 @@ def sort_answer(error: HttpError, call: Call, where: str, now: datetime) -> Adap
     status, named = int(error.resp.status), _reasons(error)
     reasons = _spelt_alike(named)
     message = f"{where}: {' '.join((str(status), *dict.fromkeys(named)))}"
-    wait = _retry_after(error.resp.get("retry-after"), now)
+    told = retry_after(error.resp, now=now)
+    wait = None if told is None else min(told, LONGEST_PAUSE)
     if reasons & _QUOTA:
         return TransientError(message, retry_after=wait or QUOTA_PAUSE)
     if status in (408, 409, 429) or status >= 500 or reasons & _RATE:
@@ -91,17 +92,3 @@ def _spelt_alike(reasons: tuple[str, ...]) -> frozenset[str]:
 def _listed(value: object) -> list[Mapping[str, str]]:
     items = value if isinstance(value, list) else []
     return [item for item in items if isinstance(item, Mapping) and isinstance(item.get("reason"), str)]
-
-
-def _retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """Seconds or a date; None if not given or not readable."""
-    if not value:
-        return None
-    if value.strip().isdecimal():
-        return min(timedelta(seconds=int(value.strip()[:9])), LONGEST_PAUSE)
-    try:
-        until = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return min(max(until - now, timedelta(0)), LONGEST_PAUSE)

@@ -19,7 +19,8 @@ class IcsFeedSink(BookingMirror[IcsFeedConfig]):
     config_class = IcsFeedConfig
 
     def target(self) -> str:
-        return f"feeds/{self.context.instance}"
+        """The only one there is: what this sink publishes, which goes along when it is renamed."""
+        return "feeds"
 
     def preview(self, booking: Booking, part: str) -> dict[str, Any]:
         gone = booking.status == "cancelled" and self.config.on_cancel == "delete"

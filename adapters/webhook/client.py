@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import httpx
 
@@ -11,6 +11,9 @@ from adapters.errors import AuthError
 
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+_UNICAST = IPv6Network("2000::/3")
+"""All that was ever given out as global unicast (RFC 4291, IANA's registry of the address space)."""
 
 
 class PublicTransport(httpx.AsyncBaseTransport):
@@ -60,11 +63,14 @@ def public_address(host: str, found: Sequence[str]) -> str:
 
 def is_public(address: Address) -> bool:
     """Whether the address belongs to the public internet, also behind the notations that embed IPv4."""
-    if isinstance(address, IPv6Address):
-        embedded = (address.ipv4_mapped, address.sixtofour, *(address.teredo or ()), _translated(address))
-        if any(inner is not None and not is_public(inner) for inner in embedded):
-            return False
-    return address.is_global and not address.is_multicast
+    if isinstance(address, IPv4Address):
+        return address.is_global and not address.is_multicast
+    embedded = (address.ipv4_mapped, address.sixtofour, *(address.teredo or ()), _translated(address))
+    found = [inner for inner in embedded if inner is not None]
+    if not all(map(is_public, found)):
+        return False
+    # Python calls global whatever is not known as private, such as fec0::/10 and ::/96.
+    return bool(found) or (address in _UNICAST and address.is_global)
 
 
 def _translated(address: IPv6Address) -> IPv4Address | None:

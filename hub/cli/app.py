@@ -39,7 +39,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
     "": ("init", "doctor", "replay", "console"),
     "contacts": ("export", "forget"),
     "events": ("export", "import"),
-    "sinks": ("prepare",),
     "operations": ("stop", "resume"),
     "issues": ("snooze",),
 }  # fmt: skip

@@ -11,7 +11,7 @@ from hub.cli.asking import confirm, follow, opened
 from hub.cli.commands import Call, command
 from hub.cli.output import counted, print_json, to_stderr
 from hub.cli.plan import Booking, Plan, compare, lines_of, mirrors_of, print_plans
-from hub.cli.plan_lines import ACTIONS, ON_ITS_WAY, item_lines
+from hub.cli.plan_lines import ACTIONS, ON_ITS_WAY, heading, item_lines, total
 from hub.cli.running import DONE, FAILED, PARTLY, usage
 from hub.client import HubClient
 
@@ -93,11 +93,21 @@ def _read(file: Path, booking: str | None) -> list[Plan]:
         plans = [([item for item in items if item["sink"] == end["sink"]], end) for end in last["sinks"]]
         whole = len(items) == sum(len(found) for found, _ in plans)
         whole = whole and all(set(ASKED) <= item.keys() for item in items)
+        for found, end in plans:
+            _check_shown(found, end)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise usage(f"{file} is not a plan", next="bookinghub plan --out FILE") from error
     if not whole:
         raise usage(f"{file} is not a whole plan", next="bookinghub plan --out FILE")
     return plans
+
+
+def _check_shown(items: Sequence[Item], end: Mapping[str, Any]) -> None:
+    """Raise what showing it would raise: a file may have been edited."""
+    list(item_lines(items, "UTC"))
+    heading(end, named=True)
+    total(end["counts"])
+    _effects([item for item in items if is_due(item)])
 
 
 def _show(call: Call, plans: Sequence[Plan], due: Sequence[Item], timezone: str) -> None:

@@ -18,6 +18,9 @@ from hub.store.tables import SinkRow
 AT_ONCE = 10
 """This part of the rate may be used at one moment, so that a few changes need not queue."""
 
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""A bucket that was last filled later than this from now was so by a clock that has been set back since."""
+
 _ROUNDING = 1e-9
 _TICK = timedelta(microseconds=1)
 
@@ -37,7 +40,7 @@ class Pace:
 
     def level(self, row: SinkRow, now: datetime) -> float:
         """The tokens there are at this moment; negative after a charge."""
-        if row.tokens is None or row.tokens_at is None:
+        if row.tokens is None or row.tokens_at is None or row.tokens_at > now + CLOCKS_DIFFER:
             return self.capacity
         elapsed = max(0.0, (now - row.tokens_at).total_seconds())
         return min(float(self.capacity), row.tokens + elapsed * self.per_second)
@@ -53,9 +56,9 @@ class Pace:
 
     def spend(self, row: SinkRow, tokens: int, now: datetime) -> None:
         """Take the tokens out of the row, which the caller has locked; may leave it in debt."""
-        level = self.level(row, now)
-        # Never back: a hub whose clock is behind would give the time between the clocks away twice.
-        row.tokens_at = max(now, row.tokens_at or now)
+        level, before = self.level(row, now), row.tokens_at or now
+        # Not back: a hub whose clock is a little behind would give the time between the clocks away twice.
+        row.tokens_at = now if before > now + CLOCKS_DIFFER else max(now, before)
         row.tokens = level - tokens
 
     def charge(self, session: Session, sink: str, tokens: int, now: datetime) -> None:
@@ -68,7 +71,7 @@ class Pace:
 class Meter:
     """What one process has used of a sink's rate, and how much of it was paid for with tokens.
 
-    A call costs one, or as many as its adapter's HTTP client has sent requests.
+    A call costs one, or as many as its adapter has sent requests.
     """
 
     def __init__(self, sent: Callable[[], int]) -> None:

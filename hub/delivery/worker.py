@@ -76,7 +76,7 @@ class Worker:
         self._keep_refunds = keep_refunds
         self._observer = observer
         self._sleep = sleep
-        self._meter = Meter(lambda: sink.adapter.context.http.sent)
+        self._meter = Meter(sink.adapter.requests)
         self._calls = Calls(
             sink.first_name or sink.name,
             epoch=epoch,

@@ -15,14 +15,18 @@ from hub.projections.difference import Difference, difference, taken_up
 from hub.projections.effects import BACK, DISABLED, ENABLED, GONE, NEW, RENAMED, Effect
 from hub.projections.generations import live_checkpoint
 from hub.projections.registered import as_stored
-from hub.projections.sinks import SinkKind, register_sink
-from hub.projections.wanted_sinks import WantedSink, changed_keys
+from hub.projections.sinks import SinkKind, choose_start, register_sink
+from hub.projections.wanted_sinks import WantedSink, changed_keys, is_of_another_kind
 from hub.projections.wanting import is_too_much, want_again, withdraw
-from hub.store import former, renaming, sinks
+from hub.store import deliveries, former, renaming, sinks
+from hub.store.deliveries import DeliveryFilter
 from hub.store.tables import SinkRow, TargetReceiptRow
 
 CONFIG = "config:"
 """How the cause of a row begins that a changed configuration asked for; the sink's revision follows."""
+
+OF_ANOTHER_KIND = "the sink was of another kind"
+"""Why a row is skipped that waited when its sink got another type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +79,11 @@ def _apply(session: Session, wanted: WantedSink, *, log_position: int, now: date
     if not wanted.enabled:
         _retire(session, row, DISABLED)
         return Effect.of(wanted.name, wanted.kind, changes, Difference(), held=0) if changes else None
+    if is_of_another_kind(row, wanted):
+        _clear(session, row, wanted, log_position=log_position, now=now)
+    effect = _change(session, row, wanted, changes, now) if changes or not row.applied else None
     sinks.register(session, wanted.name, as_stored(wanted.registration))
-    if changes or not row.applied:
-        return _change(session, row, wanted, changes, now)
-    return None
+    return effect
 
 
 def _begin(
@@ -99,6 +104,15 @@ def _begin(
     retired = {} if wanted.enabled else {DISABLED: True}
     sinks.apply(session, wanted.name, applied={**wanted.applied, **retired})
     return effect
+
+
+def _clear(session: Session, row: SinkRow, wanted: WantedSink, *, log_position: int, now: datetime) -> None:
+    """What waited for a sink of another kind is none of this one's, which begins like any new one."""
+    deliveries.drop(session, DeliveryFilter(sink=row.name), now=now, reason=OF_ANOTHER_KIND, sending=True)
+    live = live_checkpoint(session)
+    read = live.position if live is not None else 0
+    row.start_position = choose_start(wanted.kind, wanted.start, read=read, log_position=log_position)
+    session.flush()
 
 
 def _change(

@@ -16,7 +16,7 @@ from hub.projections.current import contact_of
 from hub.projections.generations import live_checkpoint
 from hub.projections.matching import takes_contact
 from hub.projections.sinks import SinkKind, upcoming
-from hub.projections.wanted_sinks import WantedSink, changed_keys, turns_away
+from hub.projections.wanted_sinks import WantedSink, changed_keys, is_of_another_kind, turns_away
 from hub.settings.match import EVERYTHING, Match
 from hub.store.tables import BookingRow, ContactRow, FormerReceiptRow, SinkRow, TargetReceiptRow
 
@@ -38,11 +38,12 @@ def difference(
 ) -> Difference:
     """What follows at the target if the sink works like this; `again` are keys to look at in any case."""
     live = live_checkpoint(session)
+    anew = is_of_another_kind(row, wanted)
     if live is None or wanted.kind == "reactor":
-        return Difference()
+        return Difference(stay_behind=_left_behind(session, row.name, None) if anew else 0)
     held = _held(session, row.name, wanted.target)
     before = Match.model_validate(row.applied.get("match", {}))
-    elsewhere = turns_away(row, wanted)
+    elsewhere = anew or turns_away(row, wanted)
     rewritten = any(key != "match" for key in changed_keys(row, wanted))
     asked = _Asked(wanted, before, elsewhere=elsewhere, rewritten=rewritten, again=frozenset(again))
     found: dict[str, set[str]] = {"enter": set(), "leave": set(), "rewrite": set()}
@@ -177,11 +178,11 @@ def _held(session: Session, sink: str, target: str | None) -> dict[str, dict[str
     return found
 
 
-def _left_behind(session: Session, sink: str, target: str) -> int:
-    elsewhere = select(func.count()).where(
-        col(TargetReceiptRow.sink) == sink, col(TargetReceiptRow.target) != target
-    )
-    count: int = session.execute(elsewhere).scalar_one()
+def _left_behind(session: Session, sink: str, target: str | None) -> int:
+    """How many objects are not at this target; None = at any."""
+    elsewhere = true() if target is None else col(TargetReceiptRow.target) != target
+    counted = select(func.count()).where(col(TargetReceiptRow.sink) == sink, elsewhere)
+    count: int = session.execute(counted).scalar_one()
     return count
 
 

@@ -179,17 +179,24 @@ def _ended(end: datetime | None, recorded_at: datetime | None) -> bool:
 def _held(
     session: Session, registrations: Sequence[SinkRegistration], subjects: Sequence[_Subject]
 ) -> frozenset[_Target]:
-    """The (sink, booking) pairs among those that have ended for which the target holds something."""
+    """The (sink, booking) pairs among those that have ended for which the target may hold something.
+
+    Rows are read before receipts, for the reason `_absent` has.
+    """
     ended = {subject.key for subject in subjects if subject.ended}
     mirrors = [sink.name for sink in registrations if sink.kind == "booking"]
     if not ended or not mirrors:
         return frozenset()
-    found = session.execute(
-        select(col(TargetReceiptRow.sink), col(TargetReceiptRow.key))
-        .where(col(TargetReceiptRow.sink).in_(mirrors), col(TargetReceiptRow.key).in_(ended))
-        .distinct()
+    rows = select(col(DeliveryRow.sink), col(DeliveryRow.key)).where(
+        col(DeliveryRow.sink).in_(mirrors),
+        col(DeliveryRow.key).in_(ended),
+        col(DeliveryRow.state).in_(_MAY_HOLD),
     )
-    return frozenset((sink, key) for sink, key in found)
+    held = {(sink, key) for sink, key in session.execute(rows)}
+    receipts = select(col(TargetReceiptRow.sink), col(TargetReceiptRow.key)).where(
+        col(TargetReceiptRow.sink).in_(mirrors), col(TargetReceiptRow.key).in_(ended)
+    )
+    return frozenset(held | {(sink, key) for sink, key in session.execute(receipts)})
 
 
 def _revive(session: Session, rows: Sequence[DeliveryRow]) -> None:

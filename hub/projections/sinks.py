@@ -65,15 +65,10 @@ def register_sink(
         ).start_position
     # Under a lock: a batch of the reader is either seen whole by the rows made here, or it knows the sink.
     live = live_checkpoint(session, lock=True)
-    read = live.position if live is not None else 0
-    begins_with_rows = kind != "reactor" and start != "now"
-    if start == "beginning":
-        position = 0
-    elif begins_with_rows:
-        position = read
-    else:
-        position = max(read, log_position)
-    if begins_with_rows and live is not None:
+    position = choose_start(
+        kind, start, read=live.position if live is not None else 0, log_position=log_position
+    )
+    if kind != "reactor" and start != "now" and live is not None:
         wanted = None if start == "beginning" else upcoming(kind, live.generation, now)
         start_rows = newest_rows(name, kind, live.generation, cause="start", wanted=wanted, now=now)
         insert = insert_for(session, DeliveryRow).from_select(
@@ -81,6 +76,13 @@ def register_sink(
         )
         session.execute(insert.on_conflict_do_nothing())
     return sinks.see(session, name, type=type, start_position=position, now=now).start_position
+
+
+def choose_start(kind: SinkKind, start: SinkStart, *, read: int, log_position: int) -> int:
+    """Up to where the log is history to a sink that begins now."""
+    if start == "beginning":
+        return 0
+    return max(read, log_position) if kind == "reactor" or start == "now" else read
 
 
 def newest_rows(

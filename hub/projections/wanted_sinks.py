@@ -75,3 +75,9 @@ def turns_away(row: SinkRow, wanted: WantedSink) -> bool:
     """Whether the sink writes to another target from now on, as far as that is known."""
     before = row.applied.get("target") or row.target
     return wanted.target is not None and before is not None and before != wanted.target
+
+
+def is_of_another_kind(row: SinkRow, wanted: WantedSink) -> bool:
+    """Whether what waits for the sink was meant for another kind; a reactor that is retired has none."""
+    before = row.registration["kind"] if row.registration else "reactor"
+    return bool(row.applied) and before != wanted.kind

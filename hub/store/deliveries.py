@@ -175,9 +175,11 @@ def go_on(session: Session, sink: str, *, since: datetime, attempts: int, now: d
     session.execute(update(DELIVERIES).where(*waiting, *failed).values(due_at=now))
 
 
-def drop(session: Session, wanted: DeliveryFilter, *, now: datetime, reason: str) -> int:
-    """Skip rows nobody wants delivered any more, except those being sent; returns how many."""
-    states = ("pending", *RETRIABLE_STATES)
+def drop(
+    session: Session, wanted: DeliveryFilter, *, now: datetime, reason: str, sending: bool = False
+) -> int:
+    """Skip rows nobody wants delivered any more, those being sent only if asked for; returns how many."""
+    states = ("pending", *RETRIABLE_STATES, *(["sending"] if sending else []))
     return session.exec(
         update(DELIVERIES)
         .where(*wanted.conditions(), col(DeliveryRow.state).in_(states))

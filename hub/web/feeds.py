@@ -11,13 +11,14 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from adapters.http import http_date
 from adapters.publishing import Feed, audience_token
 from hub.store import published
 from hub.web.acting import services_of
@@ -104,8 +105,5 @@ def _is_known(request: Request, etag: str, changed_at: datetime) -> bool:
     if given is not None:
         known = {one.strip().removeprefix("W/") for one in given.split(",")}
         return "*" in known or etag in known
-    try:
-        since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
-    except ValueError:
-        return False
-    return changed_at <= (since if since.tzinfo else since.replace(tzinfo=UTC))
+    since = http_date(request.headers.get("if-modified-since", ""))
+    return since is not None and changed_at <= since

@@ -271,6 +271,32 @@ def test_a_file_that_is_no_plan_is_refused(calendars: Calendars, tmp_path: Path,
     assert bookinghub("apply", str(tmp_path / "none.jsonl")).code == 2
 
 
+@pytest.mark.parametrize(
+    ("line", "edit"),
+    [
+        (0, {"cause": None}),
+        (0, {"action": "x"}),
+        (0, {"part": 7}),
+        (0, {"fields": 7}),
+        (0, {"about": {}}),
+        (0, {"edited_at": "x"}),
+        (-1, {"sinks": [{"sink": "team-calendar", "counts": {}}]}),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_plan_that_somebody_broke_is_refused(
+    calendars: Calendars, tmp_path: Path, line: int, edit: dict[str, Any]
+) -> None:
+    file = tmp_path / "plan.jsonl"
+    bookinghub("plan", "team-calendar", "--out", str(file))
+    lines = [json.loads(text) for text in file.read_text().splitlines()]
+    lines[line] |= edit
+    file.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    ran = bookinghub("apply", str(file), "--yes")
+    assert (ran.code, calendars.asked) == (2, [])
+    assert f"{file} is not a plan" in ran.err
+
+
 def test_without_a_mirror_there_is_nothing_to_compare(calendars: Calendars) -> None:
     calendars.world.using(sink_kinds={"team-chat": "reactor"})
     with serving(calendars.world) as url:

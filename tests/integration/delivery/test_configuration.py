@@ -364,3 +364,46 @@ async def _left(world: World) -> bool:
 
 async def _tried(world: World, sink: str) -> bool:
     return bool(await world.attempts(sink)) and "sending" not in await world.states_of(sink)
+
+
+async def test_what_waited_for_a_mirror_never_reaches_the_reactor_it_became(world: World) -> None:
+    """Its target was away, so rows wait from before: history to whoever acts on them."""
+    await world.record(fact for n in range(3) for fact in world.derive(f"b{n}", **later(n)))
+    await world.apply(wanted())
+    await world.see("b3")
+    known = await world.apply(wanted(kind="reactor", type="chat", start="now", target=None))
+    assert [effect.text for effect in known.effects] == [
+        "team: type changed: it acts on what happens from now on"
+    ]
+    chat, revision = Chat(), known.rows[SINK].revision
+    reactor = ChatReactor(chat, world.context(SINK))
+    await world.engine(RunningSink(SINK, reactor, revision=revision)).start()
+    await world.see("b1", **later(9))
+    await world.settled(SINK)
+    assert chat.sent == ["b1 BookingRescheduled"]
+    assert await world.states_of(SINK) == ["skipped"] * 4 + ["delivered"]
+
+
+async def test_the_entries_of_a_mirror_that_becomes_a_reactor_are_told_of(world: World) -> None:
+    calendar = Calendar()
+    await filled(world, calendar, 3)
+    news = wanted(kind="reactor", type="chat", start="now", target=None)
+    assert [effect.text for effect in (await world.apply(news)).effects] == [
+        "team: type changed: 3 objects stay at the former target"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["reactor", "contact"])
+async def test_a_sink_that_becomes_a_mirror_of_bookings_takes_up_what_is_coming(
+    world: World, kind: SinkKind
+) -> None:
+    await world.record(fact for n in range(3) for fact in world.derive(f"b{n}", **later(n)))
+    await world.apply(wanted(kind=kind, type="other", target=None))
+    await world.see("b3")
+    calendar = Calendar()
+    assert [effect.text for effect in (await world.apply(wanted())).effects] == [
+        "team: type changed: 4 bookings enter"
+    ]
+    await world.engine(await applied(world, calendar, wanted())).start()
+    await world.settled(SINK)
+    assert {entry.booking_id for entry in calendar.entries.values()} == {"b0", "b1", "b2", "b3"}

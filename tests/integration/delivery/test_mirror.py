@@ -7,7 +7,7 @@ import pytest
 
 from hub.delivery import RunningSink
 from tests.integration.delivery.targets import Calendar, CalendarMirror, Crm, CrmMirror
-from tests.integration.delivery.world import GRACE, World, eventually, hosts, later
+from tests.integration.delivery.world import GRACE, TODAY, World, eventually, hosts, later
 
 SINK = "team-calendar"
 
@@ -71,6 +71,27 @@ async def test_fact_recorded_during_a_call_is_synced_after_it(world: World, cale
     await world.settled(SINK)
     assert calendar.history["b1"] == [1, 2]
     assert await world.states_of(SINK) == ["delivered", "delivered"]
+
+
+async def test_a_fact_recorded_after_the_end_during_the_first_call_is_synced_after_it(
+    world: World, calendar: Calendar
+) -> None:
+    """A target that was away comes back once the meeting is over: no receipt yet says what it holds."""
+    calendar.gate = asyncio.Event()
+    await world.engine(running(world, calendar)).start()
+    times = {"start": TODAY, "end": TODAY + timedelta(minutes=1)}
+    await world.see("b1", **times)
+
+    async def called() -> bool:
+        return bool(calendar.busy)
+
+    await eventually(called)
+    world.advance(timedelta(minutes=2))
+    await world.see("b1", **times, cancelled=True)
+    calendar.gate.set()
+    world.advance(GRACE)
+    await world.settled(SINK)
+    assert calendar.entries == {}
 
 
 async def test_failing_bookings_delay_nobody_else(world: World, calendar: Calendar) -> None:

@@ -108,13 +108,32 @@ async def test_further_parts_and_short_retries_are_paid_for_afterwards(
     await world.settled(SINK)
 
 
-async def test_requests_of_one_call_are_counted(world: World, calendar: Calendar) -> None:
-    class Wordy(CalendarMirror):
-        async def sync(self, booking: Booking | None, part: str, receipt: Receipt | None) -> Receipt | None:
-            self.context.http.sent += 5
-            return await super().sync(booking, part, receipt)
+class Wordy(CalendarMirror):
+    """Sends five requests for what others do with one."""
 
-    mirror = Wordy(calendar, world.context(SINK))
+    async def sync(self, booking: Booking | None, part: str, receipt: Receipt | None) -> Receipt | None:
+        self.context.http.sent += 5
+        return await super().sync(booking, part, receipt)
+
+
+class WordyByItself(CalendarMirror):
+    """The same through a client of its own."""
+
+    made = 0
+
+    def requests(self) -> int:
+        return self.made
+
+    async def sync(self, booking: Booking | None, part: str, receipt: Receipt | None) -> Receipt | None:
+        self.made += 5
+        return await super().sync(booking, part, receipt)
+
+
+@pytest.mark.parametrize("kind", [Wordy, WordyByItself], ids=["shared client", "own client"])
+async def test_requests_of_one_call_are_counted(
+    world: World, calendar: Calendar, kind: type[CalendarMirror]
+) -> None:
+    mirror = kind(calendar, world.context(SINK))
     await world.engine(RunningSink(SINK, mirror, rate=Rate(10, SECOND))).start()
     await world.see("b1")
     await world.become(SINK, "delivered")

@@ -1,5 +1,6 @@
 """The deliveries of a hub follow its settings, whatever another hub on the same store does in between."""
 
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from hub.projections.registered import registered
 from hub.settings import Settings, load_settings
 from hub.store import installation
 from hub.telemetry import Metrics
-from tests.integration.delivery.world import World, eventually
+from tests.integration.delivery.world import TODAY, World, eventually
 
 
 class Log:
@@ -26,8 +27,12 @@ class Log:
         return SimpleNamespace(last=len(self._world.log))
 
 
-def settings(folder: Path, **sinks: str) -> Settings:
-    lines = [f"  {name}: {{type: console_log, max_age: 36500d{more}}}" for name, more in sinks.items()]
+CONSOLE = "type: console_log, max_age: 36500d"
+FEED = "type: ics_feed, config: {token: a-token-nobody-guesses}"
+
+
+def settings(folder: Path, *, like: str = CONSOLE, **sinks: str) -> Settings:
+    lines = [f"  {name}: {{{like}{more}}}" for name, more in sinks.items()]
     file = folder / "hub.yaml"
     file.write_text("sinks:\n" + "\n".join(lines) + "\n")
     return load_settings([file], {})
@@ -92,6 +97,26 @@ async def test_sinks_come_change_their_name_and_go(world: World, base: Any, tmp_
         made.wake()
         await eventually(lambda: _delivered(world, "b2"))
         assert await world.states_of("printer", "b2") == []
+    finally:
+        await made.stop()
+
+
+async def test_a_renamed_feed_is_the_same_feed(world: World, base: Any, tmp_path: Path) -> None:
+    made = await hub(world, base, settings(tmp_path, like=FEED, phones=""))
+    try:
+        await world.see("b1", start=TODAY, end=TODAY + timedelta(hours=1))
+        made.wake()
+        await world.settled("phones")
+        effects = await made.apply(settings(tmp_path, like=FEED, mobiles=", renamed_from: phones"))
+        assert [effect.text for effect in effects] == [
+            "mobiles: renamed from phones: nothing changes at the target"
+        ]
+        await known(world)
+        # What comes after the end is shown of bookings only that the feed is known to hold.
+        world.advance(timedelta(hours=2))
+        await world.see("b1", start=TODAY, end=TODAY + timedelta(hours=1), title="Retitled")
+        made.wake()
+        await world.become("mobiles", "delivered", "delivered")
     finally:
         await made.stop()
 

@@ -174,6 +174,7 @@ async def test_a_caller_who_has_it_gets_no_second_copy(served: Served) -> None:
         {"If-None-Match": '"other"', "If-Modified-Since": modified},
         {"If-Modified-Since": "Thu, 01 Jan 2015 00:00:00 GMT"},
         {"If-Modified-Since": "never"},
+        {"If-Modified-Since": "Thu, 01 Jan 99999999999999999999 00:00:00 GMT"},
     ):
         assert (await served.get(**headers)).status_code == 200, headers
 

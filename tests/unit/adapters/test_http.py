@@ -123,6 +123,8 @@ async def test_nothing_confidential_is_logged_or_raised(
         ({"retry-after": "-5"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "9" * 400}, timedelta(seconds=10**7)),
+        ({"retry-after": "Sun, 01 Nov 99999999999999999999 12:02:00 GMT"}, None),
+        ({"retry-after": "Sun, 01 Nov 2026 12:02:00 +99999999999999"}, None),
         ({"retry-after": "Sun, 01 Nov 2026 12:02:00 GMT"}, timedelta(minutes=2)),
         ({"retry-after": "Sun, 01 Nov 2026 11:00:00 GMT"}, timedelta(0)),
         (

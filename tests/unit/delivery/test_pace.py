@@ -71,6 +71,15 @@ def test_clocks_that_differ_give_nothing_away_twice() -> None:
     assert pace.allowed(row, ahead) == 0
 
 
+def test_a_clock_that_is_set_back_does_not_stop_the_sink() -> None:
+    pace, row = Pace.of(Rate(10, SECOND)), fresh()
+    pace.spend(row, 1, NOW + 24 * HOUR)
+    assert pace.allowed(row, NOW) == 1
+    pace.spend(row, 1, NOW)
+    assert pace.allowed(row, NOW) == 0
+    assert pace.ready_at(row, NOW) < NOW + SECOND
+
+
 @pytest.mark.parametrize(("requests", "owed"), [(0, 2), (1, 2), (7, 6)], ids=["none", "fewer", "more"])
 def test_meter_owes_what_no_token_was_taken_for(requests: int, owed: int) -> None:
     """Three calls for one token; the adapter's own client may have sent more requests than that."""

@@ -117,6 +117,7 @@ def test_a_missing_calendar_is_named_as_such() -> None:
         ("Tue, 20 Oct 2026 11:00:00 GMT", timedelta(0)),
         ("-5", None),
         ("later", None),
+        ("Tue, 20 Oct 99999999999999999999 12:00:30 GMT", None),
         ("", None),
     ],
 )
