@@ -20,6 +20,7 @@ from hub.web.commanding import Order, carry_out, read_order
 from hub.web.problems import ProblemError, invalid
 from hub.web.refunding import quoted, read_refund, refunding, waive
 from hub.web.same_people import later_of_same_people
+from hub.web.wire import is_whole
 
 LONGEST_NOTE = 10_000
 MOST_GUESTS = 20
@@ -158,7 +159,7 @@ async def _known_group(order: Order) -> Booking:
 
 def _take_note(order: Order) -> str:
     text = order.body.pop("text", None)
-    if not isinstance(text, str) or not 0 < len(text.strip()) <= LONGEST_NOTE or "\0" in text:
+    if not isinstance(text, str) or not 0 < len(text.strip()) <= LONGEST_NOTE or not is_whole(text):
         raise invalid("/text", f"text is 1 to {LONGEST_NOTE} characters")
     return text.strip()
 
@@ -168,6 +169,11 @@ def _take_emails(order: Order) -> list[str]:
     if not isinstance(emails, list) or not 0 < len(emails) <= MOST_GUESTS:
         raise invalid("/emails", f"emails is a list of 1 to {MOST_GUESTS} addresses")
     for index, email in enumerate(emails):
-        if not isinstance(email, str) or not 3 <= len(email) <= 254 or "@" not in email[1:-1]:
+        if not isinstance(email, str) or not _is_address(email.strip()):
             raise invalid(f"/emails/{index}", "this is no mail address")
     return [email.strip() for email in emails]
+
+
+def _is_address(text: str) -> bool:
+    """Whether somebody could be reached by it; nothing that would break a line of a mail."""
+    return 3 <= len(text) <= 254 and "@" in text[1:-1] and text.isprintable() and " " not in text
