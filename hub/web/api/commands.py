@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from events.state import Booking
-from hub.commands import new_bookings, plans
+from hub.commands import asking, new_bookings, plans
 from hub.commands.plans import Plan
 from hub.commands.seams import Done
 from hub.store import replacements
@@ -147,6 +147,8 @@ async def remove_guest(request: Request, ref: str) -> Response:
     if email is None:
         raise invalid("/email", "email is missing: the address of who does not come along any more")
     plan = plans.remove_guest(order.booking, email=email, attendee=attendee)
+    if not plan.calls and not order.booking.guests and not await _shows_guests(order):
+        plan = plans.remove_guest(order.booking, email=email, attendee=attendee, listed=False)
     return await carry_out(order, plan, order.desk.execution.run)
 
 
@@ -155,6 +157,12 @@ async def _known_group(order: Order) -> Booking:
     known = order.booking
     told = plans.is_group(known) or known.version_origin == "api"
     return known if told or known.status == "cancelled" else await order.fresh()
+
+
+async def _shows_guests(order: Order) -> bool:
+    """Whether the provider tells who comes along, of which no page of its own says where it stands."""
+    reading = await asking.as_shown_now(order.desk.execution, order.booking)
+    return reading is None or reading.snapshot is None or reading.snapshot.knows("guests")
 
 
 def _take_note(order: Order) -> str:
