@@ -366,6 +366,8 @@ async def as_made(post: Post) -> Post:
     [
         ("reschedule", {}, "/to"),
         ("reschedule", {"to": "morgen"}, "/to"),
+        ("reschedule", {"to": "2027-03-28 02:30"}, "/to"),
+        ("rebook", {"start": "2026-10-25 02:30"}, "/start"),
         ("cancel", {"colour": "x"}, "/colour"),
         ("cancel", {"refund": "much"}, "/refund"),
         ("cancel", {"reason": "x" * 501}, "/reason"),
