@@ -27,6 +27,9 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=1)
 LONGEST_TOLD = timedelta(minutes=10)
 """A longer wait than this is not believed at once: one odd header would silence the source for days."""
 
+LONGEST_WAIT = timedelta(minutes=1)
+"""Whoever is told to wait longer is told so at once, and so is a person who comes during such a pause."""
+
 
 KEPT_FREE: Mapping[Priority, float] = {
     Priority.COMMAND: 0.0,
@@ -35,6 +38,14 @@ KEPT_FREE: Mapping[Priority, float] = {
     Priority.BACKFILL: 0.4,
 }
 """The share of the tokens that a class leaves to those before it, so that a person never waits for a poll."""
+
+
+class PausedError(Exception):
+    """Nobody calls for as long as `left`, which is longer than a person is kept waiting."""
+
+    def __init__(self, left: timedelta) -> None:
+        super().__init__(f"paused for {left}")
+        self.left = left
 
 
 @dataclass(slots=True, eq=False)
@@ -91,6 +102,14 @@ class Line:
             admitted.append(first)
         return admitted
 
+    def send_away(self, now: float) -> list[Ticket]:
+        """Take out the commands that a long pause would keep waiting; machines have time."""
+        if self.paused_until - now <= LONGEST_WAIT.total_seconds():
+            return []
+        away = [ticket for ticket in self.waiting if ticket.priority is Priority.COMMAND]
+        self.waiting = [ticket for ticket in self.waiting if ticket not in away]
+        return away
+
     def next_at(self, now: float) -> float | None:
         """When somebody may go or move up, so that it is worth asking again; None if nobody waits."""
         if not self.waiting:
@@ -132,7 +151,7 @@ class Budget:
         return len(self._line.waiting)
 
     async def take(self, priority: Priority) -> None:
-        """Return when a request of this class may be sent."""
+        """Return when a request of this class may be sent; PausedError for a command in a long pause."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         ticket = Ticket(priority, loop.time(), future)
@@ -153,6 +172,7 @@ class Budget:
         if wait is None:
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
         self._line.pause(now + told.total_seconds())
+        self._serve()
         return told
 
     def accepted(self) -> None:
@@ -164,6 +184,10 @@ class Budget:
         for ticket in self._line.admit(loop.time()):
             if ticket.future is not None and not ticket.future.done():
                 ticket.future.set_result(None)
+        left = timedelta(seconds=self._line.paused_until - loop.time())
+        for ticket in self._line.send_away(loop.time()):
+            if ticket.future is not None and not ticket.future.done():
+                ticket.future.set_exception(PausedError(left))
         if self._timer is not None:
             self._timer.cancel()
         at = self._line.next_at(loop.time())

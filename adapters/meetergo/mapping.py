@@ -149,7 +149,7 @@ def _of_row_meeting(appointment: Fields) -> Known:
         members |= given(channel=info.text("channel"), group=info.flag("groupBooking"))
     if isinstance(hosting, Fields):
         members |= given(link=hosting.text("meetingLink"))
-    if not appointment.has("notes"):
+    if not appointment.has("notes") or appointment.is_object("notes"):
         members |= given(notes=appointment.text("note"))
     return members
 

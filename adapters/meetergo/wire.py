@@ -16,15 +16,12 @@ from tenacity.wait import wait_random_exponential
 
 from adapters.errors import OutcomeUnknownError, TransientError
 from adapters.http import Answer, HttpClient, retry_after
-from adapters.meetergo.budget import Budget, budget_of
+from adapters.meetergo.budget import LONGEST_WAIT, Budget, PausedError, budget_of
 from adapters.meetergo.config import ApiSettings, is_platform_key
 from adapters.meetergo.failures import LIMITED, UPSTREAM, USER_HEADER, sorted_failure
 from adapters.provider import Priority
 
 TRIES = 3
-LONGEST_WAIT = timedelta(minutes=1)
-"""Whoever is told to wait longer is told so at once."""
-
 _ANSWERS = range(400, 600)
 _spread = wait_random_exponential(multiplier=0.5, max=5)
 
@@ -97,7 +94,10 @@ class Wire:
             sleep=self._sleep,
             retry_error_callback=_last,
         )
-        tried: _Tried = await retrying(self._attempt, call, caller)
+        try:
+            tried: _Tried = await retrying(self._attempt, call, caller)
+        except PausedError as error:
+            raise TransientError(f"{call.name}: a 429 was answered", retry_after=error.left) from error
         answer = tried.answer
         if 200 <= answer.status < 300 or answer.status in call.allow:
             return answer

@@ -122,13 +122,14 @@ def add_guests(booking: Booking, *, emails: Sequence[str], attendee: str | None 
     return Plan("add-guest", booking, effect, calls, tuple(new))
 
 
-def remove_guest(booking: Booking, *, email: str, attendee: str | None = None) -> Plan:
-    """Have somebody not come along any more."""
+def remove_guest(booking: Booking, *, email: str, attendee: str | None = None, listed: bool = True) -> Plan:
+    """Have somebody not come along any more; unless guests are `listed`, the address is taken as given."""
     require_active(booking)
     one = _only(booking, attendee)
     written = next((g.email for g in booking.guests if (g.email or "").lower() == email.lower()), None)
-    if written is None:
+    if written is None and listed:
         return Plan("remove-guest", booking, NOTHING)
+    written = written or email
     call = GuestRemoved(booking.provider_id, one.attendee_id, written)
     return Plan("remove-guest", booking, f"{written} does not come along any more", (call,))
 

@@ -5,6 +5,7 @@ Running it again is the resume: what is cancelled by then is not chosen any more
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from functools import partial
 from typing import Any
 
@@ -96,7 +97,7 @@ class Ranges:
         return {
             "booking_id": booking.booking_id,
             "title": booking.title,
-            "start": booking.start.isoformat(),
+            "start": booking.start.astimezone(UTC).isoformat().replace("+00:00", "Z"),
             "result": result,
             "message": message,
         }

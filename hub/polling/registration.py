@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from adapters.errors import RefusalError
 from adapters.provider import Provider, Subscription
 from hub.clock import Clock
 from hub.ingest.lookup import NoProviderError
@@ -15,6 +16,8 @@ from hub.polling.errors import NoDoorError
 from hub.settings import Settings
 from hub.store import polls
 from hub.store.database import Database
+
+LIMIT_REACHED = "limit-reached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,19 @@ class Registration:
         former = [found for found in before if self._is_ours(source, found) and found.endpoint != address]
         if dry_run:
             return Registered(address, known.id if known else None, known is None, len(former))
-        entered = await provider.subscribe(address, description=f"bookinghub {source}")
+        removed = len(former)
+        try:
+            entered = await provider.subscribe(address, description=f"bookinghub {source}")
+        except RefusalError as error:
+            if error.code != LIMIT_REACHED or not former:
+                raise
+            # A former address of ours takes the place that the new one needs.
+            await provider.unsubscribe(former.pop(0).id)
+            entered = await provider.subscribe(address, description=f"bookinghub {source}")
         for one in former:
             await provider.unsubscribe(one.id)
         await self._note(source, registered=True)
-        return Registered(address, entered.id, known is None, len(former))
+        return Registered(address, entered.id, known is None, removed)
 
     async def disconnect(self, source: str, *, dry_run: bool = False) -> Registered:
         """Have the provider post to none of our addresses any more."""

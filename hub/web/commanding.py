@@ -25,7 +25,7 @@ from hub.web.acting import caller_of, not_possible, services_of
 from hub.web.asking import answer, read_object, refuse_rest, take_flag, take_text
 from hub.web.command_objects import CommandObject, RefundObject, ResultObject
 from hub.web.in_step import in_step_of
-from hub.web.moments import read_moment
+from hub.web.moments import read_moment, refuse_unclear
 from hub.web.objects import BookingObject
 from hub.web.present import booking_object, booking_of
 from hub.web.problems import ProblemError, invalid
@@ -61,12 +61,17 @@ class Order:
         return take_text(self.body, "reason", longest=LONGEST_REASON)
 
     def take_time(self, *names: str) -> datetime:
-        """The first of these members that is there, as a time; without a zone it is the hub's."""
+        """The first of these members that is there, as a time; without a zone it is the hub's, and clear."""
         name = next((name for name in names if name in self.body), names[0])
         text = take_text(self.body, name)
         if text is None:
             raise invalid(f"/{name}", f"{name} is missing: a time such as 2026-10-28 09:00, or RFC 3339")
-        return moment_of(self.services, name, text)
+        moment = moment_of(self.services, name, text)
+        try:
+            refuse_unclear(text, ZoneInfo(self.services.settings.hub.timezone))
+        except ValueError as error:
+            raise invalid(f"/{name}", f"{name}: {error}") from error
+        return moment
 
     def end_of_body(self) -> None:
         refuse_rest(self.body)

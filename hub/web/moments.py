@@ -45,6 +45,19 @@ def read_moment(text: str, *, now: datetime, zone: ZoneInfo, ago: bool, end_of_d
         raise ValueError(f"{text[:40]!r} is not a time; write {wanted}") from error
 
 
+def refuse_unclear(text: str, zone: ZoneInfo) -> None:
+    """Raise ValueError for a local time that a change of clocks leaves out or brings twice."""
+    written = text.strip()
+    if not _CLOCK.fullmatch(written) or (moment := datetime.fromisoformat(written)).tzinfo is not None:
+        return
+    first, second = (moment.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+    if first != second:
+        happens = "occurs twice" if first > second else "does not occur"  # type: ignore[operator]
+        raise ValueError(
+            f"{written} {happens} in {zone.key}, where the clocks change; write it with its offset"
+        )
+
+
 def _before(now: datetime, duration: re.Match[str], *, ago: bool) -> datetime:
     if not ago:
         raise ValueError(f"{duration[0]!r}: a duration says nothing here; write a date or RFC 3339")

@@ -24,9 +24,12 @@ def encode(value: Any) -> bytes:
 
 def is_text(value: str) -> bool:
     """Whether a database takes this as text: neither empty nor endless, no NUL, no half characters."""
-    if not 0 < len(value) <= LONGEST or "\0" in value:
-        return False
-    return not any("\ud800" <= character <= "\udfff" for character in value)
+    return 0 < len(value) <= LONGEST and is_whole(value)
+
+
+def is_whole(value: str) -> bool:
+    """Whether every system can take these characters: no NUL, no half ones."""
+    return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
 
 
 def instant(moment: datetime | None) -> str | None:

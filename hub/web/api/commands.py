@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from events.state import Booking
-from hub.commands import new_bookings, plans
+from hub.commands import asking, new_bookings, plans
 from hub.commands.plans import Plan
 from hub.commands.seams import Done
 from hub.store import replacements
@@ -20,6 +20,7 @@ from hub.web.commanding import Order, carry_out, read_order
 from hub.web.problems import ProblemError, invalid
 from hub.web.refunding import quoted, read_refund, refunding, waive
 from hub.web.same_people import later_of_same_people
+from hub.web.wire import is_whole
 
 LONGEST_NOTE = 10_000
 MOST_GUESTS = 20
@@ -146,6 +147,8 @@ async def remove_guest(request: Request, ref: str) -> Response:
     if email is None:
         raise invalid("/email", "email is missing: the address of who does not come along any more")
     plan = plans.remove_guest(order.booking, email=email, attendee=attendee)
+    if not plan.calls and not order.booking.guests and not await _shows_guests(order):
+        plan = plans.remove_guest(order.booking, email=email, attendee=attendee, listed=False)
     return await carry_out(order, plan, order.desk.execution.run)
 
 
@@ -156,9 +159,15 @@ async def _known_group(order: Order) -> Booking:
     return known if told or known.status == "cancelled" else await order.fresh()
 
 
+async def _shows_guests(order: Order) -> bool:
+    """Whether the provider tells who comes along, of which no page of its own says where it stands."""
+    reading = await asking.as_shown_now(order.desk.execution, order.booking)
+    return reading is None or reading.snapshot is None or reading.snapshot.knows("guests")
+
+
 def _take_note(order: Order) -> str:
     text = order.body.pop("text", None)
-    if not isinstance(text, str) or not 0 < len(text.strip()) <= LONGEST_NOTE or "\0" in text:
+    if not isinstance(text, str) or not 0 < len(text.strip()) <= LONGEST_NOTE or not is_whole(text):
         raise invalid("/text", f"text is 1 to {LONGEST_NOTE} characters")
     return text.strip()
 
@@ -168,6 +177,11 @@ def _take_emails(order: Order) -> list[str]:
     if not isinstance(emails, list) or not 0 < len(emails) <= MOST_GUESTS:
         raise invalid("/emails", f"emails is a list of 1 to {MOST_GUESTS} addresses")
     for index, email in enumerate(emails):
-        if not isinstance(email, str) or not 3 <= len(email) <= 254 or "@" not in email[1:-1]:
+        if not isinstance(email, str) or not _is_address(email.strip()):
             raise invalid(f"/emails/{index}", "this is no mail address")
     return [email.strip() for email in emails]
+
+
+def _is_address(text: str) -> bool:
+    """Whether somebody could be reached by it; nothing that would break a line of a mail."""
+    return 3 <= len(text) <= 254 and "@" in text[1:-1] and text.isprintable() and " " not in text

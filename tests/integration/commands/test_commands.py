@@ -1,5 +1,6 @@
 """Commands on one booking: what the provider is told, what the hub knows at once, and what is refused."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from adapters.api import AdapterContext, Reactor, Receipt
 from adapters.errors import TransientError
 from adapters.http import HttpClient
 from adapters.letters import LetterWriter
+from adapters.meetergo.provider import MeetergoProvider
 from adapters.notify.config import NotifyConfig
 from adapters.provider import Window
 from events import Envelope
@@ -206,6 +208,30 @@ async def test_notes_and_guests(world: World) -> None:
     await world.done(ref, "remove-guest", email="A@kunde.example")
     assert [guest["email"] for guest in (await world.booking(ref))["guests"]] == mails[1:]
     assert (await world.done(ref, "remove-guest", email="a@kunde.example"))["effect"] == "nothing to do"
+    await world.done(ref, "remove-guest", email="b@kunde.example")
+    assert (await world.done(ref, "remove-guest", email="b@kunde.example"))["effect"] == "nothing to do"
+    assert world.meetergo.made().count("guest.remove") == 2
+
+
+async def test_a_guest_goes_also_where_the_provider_shows_none(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = MeetergoProvider._read
+    monkeypatch.setattr(MeetergoProvider, "_read", lambda provider, row: read(provider, _without_guests(row)))
+    ref = await ilse(world)
+    await world.done(ref, "add-guest", emails=["a@kunde.example"])
+    removed = await world.done(ref, "remove-guest", email="a@kunde.example")
+    assert removed["effect"] == "a@kunde.example does not come along any more"
+    assert world.meetergo.made().count("guest.remove") == 1
+    assert await world.refused(ref, "remove-guest", email="a@kunde.example") == (404, "not-found")
+
+
+def _without_guests(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    attendees = [
+        {name: value for name, value in attendee.items() if name != "bringalongEmails"}
+        for attendee in row["attendees"]
+    ]
+    return {**row, "attendees": attendees}
 
 
 async def test_of_several_requests_those_that_failed_are_named(world: World) -> None:
@@ -340,12 +366,17 @@ async def as_made(post: Post) -> Post:
     [
         ("reschedule", {}, "/to"),
         ("reschedule", {"to": "morgen"}, "/to"),
+        ("reschedule", {"to": "2027-03-28 02:30"}, "/to"),
+        ("rebook", {"start": "2026-10-25 02:30"}, "/start"),
         ("cancel", {"colour": "x"}, "/colour"),
         ("cancel", {"refund": "much"}, "/refund"),
         ("cancel", {"reason": "x" * 501}, "/reason"),
         ("cancel", {"attendee": "nobody"}, "/attendee"),
         ("note", {}, "/text"),
+        ("note", {"text": "half a character \ud800"}, "/text"),
         ("add-guest", {"emails": ["x"]}, "/emails/0"),
+        ("add-guest", {"emails": ["g@kunde.example", "half\ud800@kunde.example"]}, "/emails/1"),
+        ("add-guest", {"emails": ["g@kunde.example\nBcc: x@kunde.example"]}, "/emails/0"),
         ("add-guest", {"emails": []}, "/emails"),
         ("remove-guest", {}, "/email"),
         ("rebook", {}, "/start"),

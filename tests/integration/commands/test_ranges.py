@@ -67,6 +67,7 @@ async def test_what_failed_is_listed_and_running_it_again_goes_on(world: World) 
     ended = await begun(world)
     assert (ended["state"], ended["done"], ended["failed"]) == ("partly", 2, 1)
     assert [item["result"] for item in ended["items"]] == ["provider-refused", "done", "done"]
+    assert all(item["start"].endswith(":00Z") for item in ended["items"])
     again = await begun(world)
     assert (again["state"], again["counts"]) == ("done", {"done": 1})
     assert [item["booking_id"] for item in again["items"]] == chosen[:1]

@@ -1,6 +1,7 @@
 """A hub that gives commands: the stand-in of a provider over HTTP, a real log and store, the API in front."""
 
 import asyncio
+import json
 import socket
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -181,8 +182,10 @@ class World:
         return self.reader.position >= position
 
     async def post(self, ref: str, verb: str, **body: Any) -> httpx.Response:
+        """Give a command; the body is ASCII, as a program may write half a character."""
         await self.caught_up()
-        return await self.client.post(f"/bookings/{ref}/{verb}", json=body)
+        headers = {"content-type": "application/json"}
+        return await self.client.post(f"/bookings/{ref}/{verb}", content=json.dumps(body), headers=headers)
 
     async def done(self, ref: str, verb: str, **body: Any) -> dict[str, Any]:
         answer = await self.post(ref, verb, **body)

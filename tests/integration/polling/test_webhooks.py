@@ -123,6 +123,35 @@ async def test_a_provider_that_takes_no_more_addresses_is_asked_again(
     await until(is_entered_at_last)
 
 
+async def test_a_former_address_makes_room_where_no_more_are_taken(
+    world: World, provider: ListProvider
+) -> None:
+    old = "https://hub.studio.example/webhooks/meetergo/an-older-token-0123456789"
+    provider.endpoints, most = [former(old), STRANGER], 2
+
+    async def subscribe(endpoint: str, *, description: str) -> Subscription:
+        if len(provider.endpoints) >= most:
+            raise RefusalError("two at most", code="limit-reached")
+        return await ListProvider.subscribe(provider, endpoint, description=description)
+
+    provider.subscribe = subscribe  # type: ignore[method-assign]
+    done = await world.sourcing.registration.connect(SOURCE)
+    assert (done.made, done.removed) == (True, 1)
+    assert [one.endpoint for one in provider.endpoints] == [STRANGER.endpoint, ADDRESS]
+
+
+async def test_addresses_of_others_never_make_room(world: World, provider: ListProvider) -> None:
+    provider.endpoints = [STRANGER]
+
+    async def refuse(endpoint: str, *, description: str) -> Subscription:
+        raise RefusalError("one at most", code="limit-reached")
+
+    provider.subscribe = refuse  # type: ignore[method-assign]
+    with pytest.raises(RefusalError):
+        await world.sourcing.registration.connect(SOURCE)
+    assert provider.endpoints == [STRANGER]
+
+
 def receipt(
     name: str, provider_id: str, at: datetime, *, shows: datetime | None = None, status: str = "accepted"
 ) -> InboxRow:

@@ -127,6 +127,8 @@ def test_guests_come_once_and_go_by_their_address() -> None:
     gone = plans.remove_guest(here, email="GAST@kunde.example")
     assert gone.calls == (GuestRemoved("b1", "a1", "gast@kunde.example"),)
     assert plans.remove_guest(here, email="wer@kunde.example").effect == NOTHING
+    unlisted = plans.remove_guest(brought(), email="Wer@kunde.example", listed=False)
+    assert unlisted.calls == (GuestRemoved("b1", "a1", "Wer@kunde.example"),)
 
 
 def test_a_new_booking_is_for_the_same_person_host_and_kind() -> None:

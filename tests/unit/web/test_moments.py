@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.web.moments import Moment, read_moment
+from hub.web.moments import Moment, read_moment, refuse_unclear
 
 NOW = datetime(2026, 10, 25, 12, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -35,6 +35,27 @@ def read(text: str, *, ago: bool = True, end_of_day: bool = False) -> Moment:
 )
 def test_what_is_not_said_is_the_zone_of_the_hub(text: str, at: str, assumed: bool) -> None:
     assert read(text) == Moment(datetime.fromisoformat(at), assumed)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("2027-03-28 02:30", "does not occur"), (" 2026-10-25T02:00", "occurs twice")],
+    ids=["left out", "twice"],
+)
+def test_a_time_at_which_clocks_change_is_not_clear(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=f"{why} in Europe/Berlin"):
+        refuse_unclear(text, BERLIN)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2027-03-28 01:59", "2027-03-28 03:00", "2026-10-25 01:59", "2026-10-25 03:00"),
+        *("2026-10-25T02:30:00+01:00", "2026-10-25T00:30:00Z", "2026-10-25"),
+    ],
+)
+def test_any_other_time_is(text: str) -> None:
+    refuse_unclear(text, BERLIN)
 
 
 def test_a_bare_date_that_ends_something_means_the_whole_day() -> None:

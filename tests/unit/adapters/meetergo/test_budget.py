@@ -14,9 +14,11 @@ from adapters.meetergo.budget import (
     KEPT_FREE,
     LONGEST_PAUSE,
     LONGEST_TOLD,
+    LONGEST_WAIT,
     PATIENCE,
     Budget,
     Line,
+    PausedError,
     Priority,
     Ticket,
     budget_of,
@@ -165,6 +167,32 @@ async def test_a_caller_who_is_cancelled_leaves_the_line() -> None:
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     assert budget.waiting == 0
+
+
+@pytest.mark.parametrize("came_before", [True, False])
+async def test_a_long_pause_sends_commands_away_and_machines_wait(came_before: bool) -> None:
+    budget = Budget(1, period=timedelta(hours=1))
+    await budget.take(Priority.COMMAND)
+    if not came_before:
+        budget.refused(LONGEST_TOLD)
+    machine = asyncio.create_task(budget.take(Priority.VERIFICATION))
+    command = asyncio.create_task(budget.take(Priority.COMMAND))
+    await asyncio.sleep(0)
+    if came_before:
+        budget.refused(LONGEST_TOLD)
+    with pytest.raises(PausedError) as raised:
+        async with asyncio.timeout(5):
+            await command
+    assert LONGEST_WAIT < raised.value.left <= LONGEST_TOLD
+    assert (budget.waiting, machine.done()) == (1, False)
+    machine.cancel()
+
+
+async def test_a_short_pause_is_sat_out_by_everybody() -> None:
+    budget = Budget()
+    budget.refused(timedelta(milliseconds=50))
+    async with asyncio.timeout(5):
+        await budget.take(Priority.COMMAND)
 
 
 async def test_refusals_without_a_time_wait_ever_longer_and_several_at_once_are_one() -> None:

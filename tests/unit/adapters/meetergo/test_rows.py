@@ -104,6 +104,11 @@ def test_a_no_show_is_seen_by_attendee_and_not_by_the_version() -> None:
         pytest.param({"note": "Bitte klingeln"}, {"notes": "Bitte klingeln"}, id="note"),
         pytest.param({"notes": None, "note": "old"}, {"notes": None}, id="notes come first"),
         pytest.param({"notes": {"Thema": "Umbau"}}, {"answers": {"Thema": "Umbau"}}, id="answers"),
+        pytest.param(
+            {"notes": {"Thema": "Umbau"}, "note": "Bitte klingeln"},
+            {"answers": {"Thema": "Umbau"}, "notes": "Bitte klingeln"},
+            id="a note beside answers",
+        ),
         pytest.param({"companySlug": "studio"}, {"company_slug": "studio"}, id="company"),
         pytest.param({"meetingTypeSlug": "erst"}, {"meeting_type_slug": "erst"}, id="slug"),
         pytest.param({"rescheduledFromId": "b0"}, {"replaces": "b0"}, id="replaced"),

@@ -1,5 +1,6 @@
 """What is repeated, what is not, and what a failure is called afterwards."""
 
+import asyncio
 import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -185,6 +186,20 @@ async def test_a_long_wait_is_told_at_once() -> None:
     error = await provider.failure(READ)
     assert isinstance(error, TransientError)
     assert (error.retry_after, len(provider.requests)) == (timedelta(hours=1), 1)
+
+
+async def test_who_comes_during_a_long_pause_is_told_at_once_and_nothing_is_sent() -> None:
+    provider = Scripted(ok())
+    budget = Budget()
+    budget.refused(timedelta(minutes=5))
+    provider.wire.budget = budget
+    async with asyncio.timeout(5):
+        with pytest.raises(TransientError) as raised:
+            await provider.wire.send(WRITE, Caller(priority=Priority.COMMAND))
+    told = raised.value.retry_after
+    assert told is not None
+    assert timedelta(minutes=4) < told <= timedelta(minutes=5)
+    assert (raised.value.effect_unknown, provider.requests) == (False, [])
 
 
 async def test_every_try_takes_a_token_of_its_class() -> None:
