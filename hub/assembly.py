@@ -32,6 +32,7 @@ from hub.log import (
     Privacy,
     ServerAddress,
     connect,
+    kept_storing,
     log_owner,
     open_streams,
 )
@@ -70,8 +71,11 @@ async def foundation(settings: Settings, *, clock: Clock) -> AsyncIterator[Found
         database = await asyncio.to_thread(Database.open, settings.store.url)
         stack.callback(database.close)
         await asyncio.to_thread(migrate, database)
-        connection = await connect(await _server_address(settings, stack))
+        server = await _own_server(settings, stack)
+        connection = await connect(server.address if server else _foreign_address(settings))
         stack.push_async_callback(connection.close)
+        if server is not None:
+            await stack.enter_async_context(kept_storing(server, connection))
         opened = await _open_streams(settings, database, connection, clock)
         privacy = Privacy(connection, settings.nats.prefix)
         await privacy.load()
@@ -81,12 +85,17 @@ async def foundation(settings: Settings, *, clock: Clock) -> AsyncIterator[Found
         yield Foundation(settings, database, connection, log, inbox, privacy, opened, clock)
 
 
-async def _server_address(settings: Settings, stack: AsyncExitStack) -> ServerAddress:
+async def _own_server(settings: Settings, stack: AsyncExitStack) -> EmbeddedServer | None:
+    if settings.nats.mode != "embedded":
+        return None
+    server = EmbeddedServer(settings.hub.data_dir, binary=settings.nats.binary)
+    stack.push_async_callback(server.stop)
+    await server.start()
+    return server
+
+
+def _foreign_address(settings: Settings) -> ServerAddress:
     nats = settings.nats
-    if nats.mode == "embedded":
-        server = EmbeddedServer(settings.hub.data_dir, binary=nats.binary)
-        stack.push_async_callback(server.stop)
-        return await server.start()
     if nats.url is None:
         raise ConfigError("nats.url is missing")
     if nats.credentials is None:

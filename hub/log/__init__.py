@@ -8,6 +8,7 @@ from hub.log.inbox_log import InboxLog, NewReceipt, StoredReceipt
 from hub.log.locks import HubLock
 from hub.log.news import Doorbell
 from hub.log.privacy import Privacy
+from hub.log.recovery import kept_storing
 from hub.log.server_files import ServerAddress
 from hub.log.streams import OpenedLog, log_owner, open_streams, set_epoch
 
@@ -28,6 +29,7 @@ __all__ = [
     "ServerAddress",
     "StoredReceipt",
     "connect",
+    "kept_storing",
     "log_owner",
     "open_streams",
     "set_epoch",

@@ -22,6 +22,7 @@ from hub.errors import ConfigError, LogError, LogUnavailableError
 from hub.log.client import HubBroker, OutageReporter
 from hub.log.server_binary import check_version
 from hub.log.server_files import ServerAddress
+from hub.log.writes import Writes
 
 _RECONNECT_SECONDS = 0.25
 _PING_SECONDS = 5
@@ -51,6 +52,7 @@ class LogConnection:
     def __init__(self, address: ServerAddress) -> None:
         self.reconnects = 0
         self.reporter = OutageReporter()
+        self.writes = Writes()
         self.on_disconnect: set[Callback] = set()
         """Called from the event loop after every loss of the connection; answers under way will not come."""
         self.on_reconnect: set[Callback] = set()
@@ -197,6 +199,7 @@ class LogConnection:
 
     async def _disconnected(self) -> None:
         self.reporter.lost("closed by the server")
+        self.writes.forget()
         now = asyncio.get_running_loop().time()
         for scope in tuple(self._waiting):
             scope.reschedule(now)

@@ -63,6 +63,7 @@ class EmbeddedServer:
         self._record: ServerRecord | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._to_be_ended = False
 
     @property
     def address(self) -> ServerAddress:
@@ -98,6 +99,10 @@ class EmbeddedServer:
         if self._record is not None and await self._end():
             self.files.forget()
             self._record = None
+
+    def start_anew(self) -> None:
+        """Have a server that runs but does no work ended; it is started again as one that died would be."""
+        self._to_be_ended = True
 
     async def _adopted_instead_of(self, lock: FileLock) -> bool:
         """Either take the lock (False) or find the server that holds it answering (True)."""
@@ -210,6 +215,9 @@ class EmbeddedServer:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
+            if self._to_be_ended:
+                self._to_be_ended = False
+                await self._end()
             if self._is_gone():
                 code = self._child.returncode if self._child else None
                 _log.warning("nats_server_died", pid=self.pid, exit_code=code)

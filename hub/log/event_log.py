@@ -153,6 +153,11 @@ class EventLog:
             state.first, state.last, state.messages, state.bytes, state.created_at, max(0, state.missing)
         )
 
+    @property
+    def write_problem(self) -> str | None:
+        """Why nothing is stored although the log can be read; None if nothing speaks for that."""
+        return self._connection.writes.problem
+
     async def accept_losses(self) -> tuple[range, ...]:
         """Let readers pass what the server says is gone for good; part of handling a divergence."""
         return await accept_losses(self._connection, prefix=self._prefix)

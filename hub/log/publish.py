@@ -1,5 +1,6 @@
 """Storing messages in a stream, all of them or none, on disk before the answer."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -47,17 +48,25 @@ async def store(
     a moment later.
     """
     _check(connection, messages)
-    if len(messages) == 1:
-        headers = {**messages[0].headers, "Nats-Expected-Stream": stream}
-        answer = await connection.request(
-            messages[0].subject, messages[0].body, headers=headers, timeout=timeout
-        )
-    else:
-        answer = await _batch(connection, stream, messages, timeout)
+    began = time.monotonic()
+    try:
+        answer = await _sent(connection, stream, messages, timeout)
+    except LogUnavailableError:
+        if connection.is_connected:
+            connection.writes.unanswered(stream, seconds=time.monotonic() - began)
+        raise
     ack = read_answer(f"storing in {stream}", answer.data)
     if not isinstance(ack.get("seq"), int) or ack.get("stream") != stream:
         raise LogUnavailableError(f"storing in {stream}: the answer is not JetStream's")
+    connection.writes.answered(stream)
     return int(ack["seq"])
+
+
+async def _sent(connection: LogConnection, stream: str, messages: Sequence[Message], timeout: float) -> Msg:
+    if len(messages) > 1:
+        return await _batch(connection, stream, messages, timeout)
+    headers = {**messages[0].headers, "Nats-Expected-Stream": stream}
+    return await connection.request(messages[0].subject, messages[0].body, headers=headers, timeout=timeout)
 
 
 async def _batch(connection: LogConnection, stream: str, messages: Sequence[Message], timeout: float) -> Msg:

@@ -7,10 +7,14 @@ read them, and both are replaced as a whole: a kill leaves the old content or th
 
 import json
 import os
+import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from hub.log.processes import started_at
+
+_TRIAL_BYTES = 1 << 20
+_TRIAL_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,21 @@ class ServerFiles:
             if lines:
                 return lines[-1].strip()
         return "it left no message"
+
+    def take_a_trial_write(self) -> bool:
+        """Whether the disk has room and is quick enough for writes; a slow one needs patience, no restart."""
+        trial = self.folder / "trial"
+        began = time.monotonic()
+        try:
+            with trial.open("wb") as file:
+                file.write(bytes(_TRIAL_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            return False
+        finally:
+            trial.unlink(missing_ok=True)
+        return time.monotonic() - began < _TRIAL_SECONDS
 
     def forget(self) -> None:
         """Remove what holds the password, once the server is gone."""

@@ -28,6 +28,7 @@ async def readyz(request: Request) -> Response:
         _problem_of(services.log.state()),
         _problem_of(services.database.read(lambda session: session.exec(select(1)).one())),
     )
+    log = log or services.log.write_problem
     if services.stopping.is_set():
         log = log or "the hub is stopping"
     if log is None and store is None:

@@ -162,6 +162,7 @@ async def read_situation(services: HubServices, counts: FactCounts) -> Situation
         log = await services.log.state()
     except LogError as error:
         log_problem = str(error)
+    log_problem = log_problem or services.log.write_problem
     now = services.clock.now()
     house = await services.database.read(lambda session: _read_house(session, counts, now))
     checkpoint = house.checkpoint.position if house.checkpoint else 0

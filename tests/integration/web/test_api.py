@@ -328,6 +328,18 @@ async def test_health_needs_no_token_and_ready_means_log_and_store(world: World)
     assert (await client.get("/healthz")).status_code == 200
 
 
+async def test_a_log_that_can_be_read_but_stores_nothing_is_not_ready(world: World) -> None:
+    client = world.client()
+    world.log.write_problem = "stores nothing"
+    problem = check_problem(await client.get("/readyz"), 503, "not-ready")
+    assert problem["log"] == "stores nothing"
+    status = (await client.get("/api/v1/status")).json()
+    assert (status["state"], status["issues"]["critical"]) == ("degraded", 1)
+    (issue,) = (await client.get("/api/v1/issues")).json()["items"]
+    assert issue["code"] == "log_unavailable"
+    assert "stores nothing" in issue["meaning"]
+
+
 async def test_metrics_show_how_the_hub_stands(world: World) -> None:
     world.booking(provider_id="b1")
     text = (await world.client().get("/metrics")).text

@@ -76,6 +76,8 @@ class Bell:
 class MemoryLog:
     """Positions from 1; `away` makes it answer like a log that is not there."""
 
+    write_problem: str | None = None
+
     def __init__(self) -> None:
         self.events: list[Envelope] = []
         self.away = False
