@@ -10,9 +10,9 @@ from adapters.provider import Provider
 from adapters.registry import load_adapter
 from hub.assembly import Foundation
 from hub.ingest.lookup import Lookup
+from hub.operations import Operations
 from hub.polling.backfill import Backfiller
 from hub.polling.lease import Leases
-from hub.polling.operations import SourceOperations
 from hub.polling.plan import Plan
 from hub.polling.poll import Poller
 from hub.polling.registration import Registration
@@ -48,7 +48,7 @@ class Sourcing:
             Backfiller(providers, lookup, database, clock),
             Silence(database, clock, self.registration),
             Leases(database, clock, owner=owner),
-            SourceOperations(database, clock),
+            Operations(database, clock),
         )
 
         def plans() -> Mapping[str, Plan]:

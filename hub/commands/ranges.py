@@ -3,10 +3,8 @@
 Running it again is the resume: what is cancelled by then is not chosen any more.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC
-from functools import partial
 from typing import Any
 
 import structlog
@@ -17,7 +15,7 @@ from hub.commands import plans
 from hub.commands.errors import RefusedCommandError
 from hub.commands.execution import Execution
 from hub.errors import HubError
-from hub.store import operations
+from hub.operations import Operation, Operations
 from hub.store.database import Database
 from hub.store.operations import FinalState
 
@@ -31,46 +29,31 @@ class Ranges:
 
     def __init__(self, execution: Execution, *, database: Database, clock: Clock) -> None:
         self._execution = execution
-        self._database = database
-        self._clock = clock
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._operations = Operations(database, clock)
 
     async def begin(self, bookings: Sequence[Booking], *, reason: str | None) -> str:
         """Begin to cancel these, in this order, and return the operation's id."""
-        now = self._clock.now()
-        row = await self._database.write(
-            lambda session: operations.start(session, kind=KIND, total=len(bookings), now=now)
-        )
-        operation_id = row.operation_id
-        task = asyncio.create_task(self._guarded(operation_id, bookings, reason), name=KIND)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return operation_id
+
+        async def work(operation: Operation) -> FinalState:
+            items: list[dict[str, Any]] = []
+            try:
+                await self._cancel_all(operation, bookings, reason, items)
+            except HubError as error:
+                _log.error("cancel_range_failed", operation_id=operation.id, error=str(error))
+                return "partly" if items else "failed"
+            finally:
+                operation.detail |= {"items": items, "counts": _counts(items)}
+            return _ended(items)
+
+        return await self._operations.begin(KIND, work, total=len(bookings))
 
     async def stop(self) -> None:
         """End them after the booking in hand is cut off; the same command goes on where they ended."""
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*tuple(self._tasks), return_exceptions=True)
-
-    async def _guarded(self, operation_id: str, bookings: Sequence[Booking], reason: str | None) -> None:
-        items: list[dict[str, Any]] = []
-        state: FinalState = "stopped"
-        try:
-            await self._cancel_all(operation_id, bookings, reason, items)
-            state = _ended(items)
-        except HubError as error:
-            _log.error("cancel_range_failed", operation_id=operation_id, error=str(error))
-            state = "partly" if items else "failed"
-        finally:
-            now, detail = self._clock.now(), {"items": items, "counts": _counts(items)}
-            await self._database.write(
-                lambda session: operations.finish(session, operation_id, state=state, now=now, detail=detail)
-            )
+        await self._operations.stop()
 
     async def _cancel_all(
         self,
-        operation_id: str,
+        operation: Operation,
         bookings: Sequence[Booking],
         reason: str | None,
         items: list[dict[str, Any]],
@@ -78,9 +61,7 @@ class Ranges:
         for booking in bookings:
             items.append(await self._cancel(booking, reason))
             failed = sum(item["result"] not in ("done", "already-cancelled") for item in items)
-            done = len(items) - failed
-            progress = partial(operations.progress, operation_id=operation_id, done=done, failed=failed)
-            if not await self._database.write(progress):
+            if not await operation.progress(done=len(items) - failed, failed=failed):
                 return
 
     async def _cancel(self, booking: Booking, reason: str | None) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from hub.clock import Clock
 from hub.delivery import repair
 from hub.delivery.comparison import Comparer, Comparison
 from hub.delivery.plan import Item, Ticket
-from hub.delivery.policy import error_message
 from hub.delivery.repair import Placed, Repair
 from hub.errors import HubError
-from hub.store import operations, sinks
+from hub.operations import Operation, Operations
+from hub.store import sinks
 from hub.store.database import Database
 from hub.store.operations import FinalState
 
@@ -95,8 +95,8 @@ class Told:
 class _Run:
     """One repair on its way: what was written, what became of it, what was refused before."""
 
-    def __init__(self, operation_id: str, cause: str) -> None:
-        self.operation_id = operation_id
+    def __init__(self, operation: Operation, cause: str) -> None:
+        self.operation = operation
         self.cause = cause
         self.placed: dict[str, dict[str, list[Ask]]] = {}
         self.told: list[Told] = []
@@ -116,16 +116,11 @@ class _Run:
                 found += [Told(ask, outcome.result, outcome.message) for ask in asks[key]]
         return found
 
-    def report(self, session: Session) -> bool:
+    async def report(self) -> bool:
         """Write down how far it is; False if nobody wants it any more."""
         results = Counter(one.result for one in (*self.watched, *self.told))
-        return operations.progress(
-            session,
-            self.operation_id,
-            done=results["done"],
-            failed=results["failed"] + results["refused"],
-            total=results.total(),
-        )
+        failed = results["failed"] + results["refused"]
+        return await self.operation.progress(done=results["done"], failed=failed, total=results.total())
 
     def summary(self) -> tuple[FinalState, dict[str, Any]]:
         """The end: every item that is not done is named, with the reason."""
@@ -154,56 +149,32 @@ class Applier:
         self._comparer = comparer
         self._db = db
         self._clock = clock
+        self._operations = Operations(db, clock)
         self._wake = wake
         self._look_every = look_every.total_seconds()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(self, wanted: Wanted, *, kind: Kind = "apply") -> str:
         """Begin, and return the operation's id."""
+
+        async def work(operation: Operation) -> FinalState:
+            run = await self._repair(operation, f"{kind}:{operation.id}", wanted)
+            state, summary = run.summary()
+            operation.detail |= summary
+            return state
+
         total = None if wanted.asks is None else len(wanted.asks)
-        now, detail = self._clock.now(), {"sinks": list(wanted.sinks)}
-        row = await self._db.write(
-            lambda session: operations.start(session, kind=kind, total=total, now=now, detail=detail)
-        )
-        operation_id = row.operation_id
-        task = asyncio.create_task(self._guarded(operation_id, kind, wanted), name=kind)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return operation_id
+        return await self._operations.begin(kind, work, total=total, detail={"sinks": list(wanted.sinks)})
 
     async def wait(self) -> None:
         """Until no repair of this process is watched any more."""
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+        await self._operations.wait()
 
     async def stop(self) -> None:
         """End the watching; rows that are written stay."""
-        for task in tuple(self._tasks):
-            task.cancel()
-        await self.wait()
+        await self._operations.stop()
 
-    async def _guarded(self, operation_id: str, kind: Kind, wanted: Wanted) -> None:
-        state: FinalState = "failed"
-        detail: dict[str, Any] = {}
-        try:
-            run = await self._repair(operation_id, f"{kind}:{operation_id}", wanted)
-            state, detail = run.summary()
-        except HubError as error:
-            detail = {"error": str(error)}
-        except asyncio.CancelledError:
-            state = "stopped"
-            raise
-        except Exception as error:
-            log.error("repair_failed", operation_id=operation_id, exc_info=error)
-            detail = {"error": error_message(error)}
-        finally:
-            now = self._clock.now()
-            await self._db.write(
-                lambda session: operations.finish(session, operation_id, state=state, now=now, detail=detail)
-            )
-
-    async def _repair(self, operation_id: str, cause: str, wanted: Wanted) -> "_Run":
-        run = _Run(operation_id, cause)
+    async def _repair(self, operation: Operation, cause: str, wanted: Wanted) -> "_Run":
+        run = _Run(operation, cause)
         for sink in wanted.sinks:
             try:
                 comparison = await self._comparer.compare(
@@ -243,7 +214,7 @@ class Applier:
         ends = asyncio.get_running_loop().time() + LONGEST_WATCH.total_seconds()
         while True:
             run.watched = await self._db.read(run.progress)
-            goes_on = await self._db.write(run.report)
+            goes_on = await run.report()
             waiting = {one.ask.sink for one in run.watched if one.result == "waiting"}
             over = asyncio.get_running_loop().time() > ends
             if not waiting or over or not goes_on or await self._halted(waiting):

@@ -11,13 +11,14 @@ import structlog
 
 from hub.clock import Clock
 from hub.ingest.lookup import NoProviderError
+from hub.operations import Operation, Operations, Work
 from hub.polling.backfill import Backfiller, Filled
 from hub.polling.errors import NothingToReadError, NotShownError
 from hub.polling.lease import Leases
-from hub.polling.operations import Ended, SourceOperations, Work
 from hub.polling.plan import Plan, Plans
 from hub.polling.poll import NOBODY, Polled, Poller, Reach
 from hub.polling.silence import Silence
+from hub.store.operations import FinalState
 from hub.telemetry import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -31,7 +32,7 @@ class Means:
     backfiller: Backfiller
     silence: Silence
     leases: Leases
-    operations: SourceOperations
+    operations: Operations
 
 
 class Runs:
@@ -59,9 +60,10 @@ class Runs:
             begin, end = self._history(plan)
             if not await self._means.backfiller.plan_first(source, begin=begin, end=end):
                 return "nothing"
-            _, detail = await self._means.operations.run("backfill", source, self._filling(source))
+            told = {"source": source}
+            ended = await self._means.operations.run("backfill", self._filling(source), detail=told)
             if not await self._means.backfiller.is_read(source):
-                why = detail.get("error") or "; ".join(detail.get("problems", ()))
+                why = ended.detail.get("error") or "; ".join(ended.detail.get("problems", ()))
                 raise NotShownError(f"the history was not read to its end: {why}")
             return "read"
 
@@ -69,12 +71,13 @@ class Runs:
         """Poll now, or after the poll that is under way; the operation's id."""
         plan = self._plan(source)
 
-        async def work(_: str) -> Ended:
+        async def work(operation: Operation) -> FinalState:
             async with self._means.leases.wait_for(_polling(source)):
                 polled = await self._poll(source, plan)
-            return ("partly" if polled.problems else "done"), _told(polled)
+            operation.detail |= _told(polled)
+            return "partly" if polled.problems else "done"
 
-        return await self._means.operations.begin("poll", source, work)
+        return await self._means.operations.begin("poll", work, detail={"source": source})
 
     async def begin_backfill(
         self, source: str, *, begin: datetime | None = None, end: datetime | None = None
@@ -85,12 +88,14 @@ class Runs:
         if begin >= end:
             raise NothingToReadError("no meeting takes place in an empty time; say from when to when")
 
-        async def work(operation_id: str) -> Ended:
+        async def work(operation: Operation) -> FinalState:
             async with self._means.leases.wait_for(_filling(source)):
-                planned = await self._means.backfiller.plan(source, begin=begin, end=end)
-                return await fill(operation_id) if planned else ("failed", {"error": NOBODY})
+                if await self._means.backfiller.plan(source, begin=begin, end=end):
+                    return await fill(operation)
+            operation.detail["error"] = NOBODY
+            return "failed"
 
-        return await self._means.operations.begin("backfill", source, work)
+        return await self._means.operations.begin("backfill", work, detail={"source": source})
 
     async def stop(self) -> None:
         """End what people asked for; what is left of a backfill goes on at the next start."""
@@ -121,18 +126,18 @@ class Runs:
         return polled
 
     def _filling(self, source: str) -> Work:
-        async def work(operation_id: str) -> Ended:
+        async def work(operation: Operation) -> FinalState:
             async def report(filled: Filled) -> None:
-                await self._means.operations.progress(
-                    operation_id, done=filled.done, failed=filled.failed, total=filled.total
-                )
+                await operation.progress(done=filled.done, failed=filled.failed, total=filled.total)
 
             filled = await self._means.backfiller.run(source, report)
-            detail = {"bookings": filled.bookings, "facts": filled.facts, "months": filled.done}
-            _log.info("backfilled", source=source, **detail)
+            counts = {"bookings": filled.bookings, "facts": filled.facts, "months": filled.done}
+            _log.info("backfilled", source=source, **counts)
+            operation.detail |= counts
             if not filled.problems:
-                return "done", detail
-            return "partly", {**detail, "problems": filled.problems}
+                return "done"
+            operation.detail["problems"] = filled.problems
+            return "partly"
 
         return work
 
