@@ -1,6 +1,7 @@
 """Marks follow the folder, and no BOOKINGHUB_* variable of the caller reaches a test."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,14 @@ settings.load_profile("suite")
 def pytest_configure(config: pytest.Config) -> None:
     for name in [name for name in os.environ if name.startswith("BOOKINGHUB_")]:
         del os.environ[name]
+
+
+# Here and not when the process ends: whoever runs several test processes kills them ten seconds after their
+# last test, which under load is too early for PostgreSQL, and it would run on.
+def pytest_sessionfinish() -> None:
+    postgres = sys.modules.get("tests.postgres")
+    if postgres is not None:
+        postgres.stop_server()
 
 
 # Before the markers of the command line choose: a soak gives every property its many thousands of cases.

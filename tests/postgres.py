@@ -52,11 +52,12 @@ WHERE datname = current_database() AND pid <> pg_backend_pid()
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
 
 _free: list[str] = []
+_running: list[Any] = []
 
 
 @functools.cache
 def server_url() -> str:
-    """The address of this run's server, started at the first call and stopped when the process ends."""
+    """The address of this run's server, started at the first call and stopped by `stop_server`."""
     if os.geteuid() == 0 and shutil.which("useradd") is None:
         raise RuntimeError(NO_USERADD)
     with warnings.catch_warnings():
@@ -69,11 +70,18 @@ def server_url() -> str:
     with (temporary / "bookinghub-postgres.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         server = get_server(folder, cleanup_mode="delete")
+    _running.append(server)
     url: str = server.get_uri()
     # Only the machine's crash could lose data now, and nobody tests that here.
     _execute(url, "ALTER SYSTEM SET fsync = off")
     _execute(url, "SELECT pg_reload_conf()")
     return url
+
+
+def stop_server() -> None:
+    """End the server, if there is one, and remove its data."""
+    while _running:
+        _running.pop().cleanup()
 
 
 @contextmanager

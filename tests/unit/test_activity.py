@@ -189,7 +189,7 @@ async def test_a_second_fact_lets_the_first_go(out: io.StringIO) -> None:
         with pytest.raises(structlog.DropEvent):
             shown(None, "info", {"event": "facts recorded", ENVELOPES: [one]})
     assert len(out.getvalue().splitlines()) == 1
-    await asyncio.wait_for(until(lambda: len(out.getvalue().splitlines()) == 2), 5)
+    await asyncio.wait_for(until(lambda: len(out.getvalue().splitlines()) == 2), 60)
 
 
 async def test_details_are_left_out_beside_something_greater(out: io.StringIO) -> None:
