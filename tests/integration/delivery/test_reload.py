@@ -1,5 +1,7 @@
 """The deliveries of a hub follow its settings, whatever another hub on the same store does in between."""
 
+import json
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from adapters.hubspot.simulator import config, create_app
+from adapters.testing_simulators import SimulatedSide, SimulatorServer
 from hub.delivering import Deliveries
 from hub.errors import StoreError
 from hub.projections.registered import registered
@@ -117,6 +121,38 @@ async def test_a_renamed_feed_is_the_same_feed(world: World, base: Any, tmp_path
         await world.see("b1", start=TODAY, end=TODAY + timedelta(hours=1), title="Retitled")
         made.wake()
         await world.become("mobiles", "delivered", "delivered")
+    finally:
+        await made.stop()
+
+
+@pytest.fixture
+def account() -> Iterator[SimulatorServer]:
+    server = SimulatorServer(create_app())
+    server.start()
+    yield server
+    server.stop()
+
+
+async def test_another_match_of_a_target_that_names_itself_once_it_is_open(
+    world: World, base: Any, tmp_path: Path, account: SimulatorServer
+) -> None:
+    """HubSpot says whose token it is only when asked; until then the receipts hold."""
+    crm = f"type: hubspot, config: {json.dumps(config(account.url))}"
+    made = await hub(world, base, settings(tmp_path, like=crm, crm=""))
+    shown = SimulatedSide(account, account.app).objects
+    try:
+        await world.see("b1", start=TODAY + timedelta(hours=1), end=TODAY + timedelta(hours=2))
+        made.wake()
+        await world.become("crm", "delivered")
+        ((address, marked),) = shown().items()
+        effects = await made.apply(settings(tmp_path, like=crm, crm=", match: {host: nobody}"))
+        assert [effect.text for effect in effects] == ["crm: match changed: 1 contact leaves"]
+        await world.settled("crm")
+        assert shown() == {address: {"email": marked["email"]}}
+        effects = await made.apply(settings(tmp_path, like=crm, crm=""))
+        assert [effect.text for effect in effects] == ["crm: match changed: 1 contact enters"]
+        await world.settled("crm")
+        assert shown() == {address: marked}
     finally:
         await made.stop()
 
