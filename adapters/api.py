@@ -211,7 +211,10 @@ class _Sink(ABC, Generic[SinkConfigT]):
         return ()
 
     def target(self) -> str | None:
-        """Names the outside object store, so that another calendar under the same name is another target."""
+        """Names the outside object store, so that another calendar under the same name is another target.
+
+        None as long as that is not known, such as before `open`: another name is another target.
+        """
         return None
 
     def requests(self) -> int:

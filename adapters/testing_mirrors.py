@@ -37,6 +37,13 @@ class StatesContract(ObservingContract):
                 seen.append(scene.other.objects())
             return seen
 
+    async def test_a_target_has_one_name(self) -> None:
+        async with self._scene() as scene:
+            before = scene.sink.target()
+            await scene.sink.open()
+            after = scene.sink.target()
+            assert before in (None, after), f"open() made another target of {before!r}: {after!r}"
+
     async def test_the_first_state_makes_its_objects_and_the_next_changes_them(self) -> None:
         before, first, second, *_ = await self._expected()
         assert before == {}

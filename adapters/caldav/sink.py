@@ -62,9 +62,10 @@ class CalDavSink(BookingMirror[CalDavConfig]):
         return tuple(dict.fromkeys(host.id for host in booking.hosts if self._calendar_of(host.email)))
 
     def preview(self, booking: Booking, part: str) -> dict[str, Any]:
-        if self._collection(booking, part) is None or self._is_unwanted(booking):
+        collection = self._collection(booking, part)
+        if collection is None or self._is_unwanted(booking):
             return {}
-        return self._content(booking).fields()
+        return self._fields(collection, self._content(booking))
 
     def intended(self, booking: Booking, part: str) -> Receipt | None:
         """Where a host's entry is going to be.
@@ -143,6 +144,11 @@ class CalDavSink(BookingMirror[CalDavConfig]):
             timezone=self.context.timezone,
         )
 
+    def _fields(self, collection: str, content: EntryContent) -> dict[str, Any]:
+        """What is compared; with `per: host` the calendar too, for another address moves the entry."""
+        where = {"calendar": collection} if self.config.per == "host" else {}
+        return where | content.fields()
+
     def _is_unwanted(self, booking: Booking) -> bool:
         return booking.status == "cancelled" and self.config.on_cancel == "delete"
 
@@ -191,7 +197,7 @@ class CalDavSink(BookingMirror[CalDavConfig]):
             key=name.booking_id,
             part=name.part,
             external_id=name.uid,
-            fields={} if entry.content is None else entry.content.fields(),
+            fields={} if entry.content is None else self._fields(place.collection, entry.content),
             etag=entry.etag,
             edited_at=entry.edited_at,
             receipt=found.model_copy(update={"etag": entry.etag}),

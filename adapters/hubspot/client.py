@@ -47,6 +47,7 @@ class HubSpotClient:
         self._base, self._version = connection.base_url, connection.version
         self._headers = {"Authorization": f"Bearer {connection.token.get_secret_value()}"}
         self._sorting = sorting(context.instance)
+        self._asked = False
         self.account: Account | None = None
 
     async def find_account(self) -> None:
@@ -54,10 +55,13 @@ class HubSpotClient:
         url = f"{self._base}/account-info/{self._version}/details"
         answer = await self._call("GET", url, allow={MISSING})
         self.account = None if answer.status == MISSING else _account(answer.json())
+        self._asked = True
 
     @property
-    def where(self) -> str:
-        """Names the account as far as it is known."""
+    def where(self) -> str | None:
+        """Names the account as far as HubSpot tells; None before it was asked."""
+        if not self._asked:
+            return None
         return f"{self._base}#{self.account.portal}" if self.account else self._base
 
     def page(self, object_type_id: str, object_id: str) -> str | None:

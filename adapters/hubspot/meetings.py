@@ -61,7 +61,7 @@ class HubSpotMeetingsSink(BookingMirror[HubSpotMeetingsConfig]):
     async def prepare(self, *, dry_run: bool = False) -> Sequence[str]:
         return await self._preparing.make(dry_run=dry_run)
 
-    def target(self) -> str:
+    def target(self) -> str | None:
         return self._client.where
 
     def parts(self, booking: Booking) -> tuple[str, ...]:

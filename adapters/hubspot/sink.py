@@ -48,7 +48,7 @@ class HubSpotSink(ContactMirror[HubSpotConfig]):
     async def prepare(self, *, dry_run: bool = False) -> Sequence[str]:
         return await self._preparing.make(dry_run=dry_run)
 
-    def target(self) -> str:
+    def target(self) -> str | None:
         return self._client.where
 
     def preview(self, contact: Contact, part: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlmodel import Session
 
+from adapters.api import ContactMirror
 from adapters.errors import AuthError
 from hub.clock import Clock
 from hub.delivery import circuit
@@ -16,7 +17,7 @@ from hub.delivery.policy import RetryPolicy, delay, error_class, error_message
 from hub.delivery.record import PROBE_EVERY, stop_for_credentials
 from hub.delivery.retry import bounded
 from hub.delivery.sinks import RunningSink
-from hub.store import former, sinks
+from hub.store import former, recalls, sinks
 from hub.store.database import Database
 from hub.store.tables import SinkRow
 
@@ -118,5 +119,7 @@ def _admit(session: Session, sink: RunningSink, target: str | None, now: datetim
     if sink.revision not in (None, row.revision):
         return
     sinks.set_target(session, sink.name, target=target)
-    if target is not None:
-        former.turn_to(session, sink.name, target=target, now=now)
+    if target is not None and former.turn_to(session, sink.name, target=target, now=now):
+        # Nobody could know before it was open that it is another one, so nobody has asked for it yet.
+        of_contacts = isinstance(sink.adapter, ContactMirror)
+        recalls.recall_left(session, sink.name, of_contacts=of_contacts, now=now)

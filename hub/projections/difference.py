@@ -102,7 +102,9 @@ class _Asked:
         if over or not state.coming or not self._takes(session, self.wanted.match, state, held=False):
             return False
         looked_at = self.elsewhere or state.key in self.again
-        return looked_at or not self._takes(session, self.before, state, held=False)
+        if looked_at or not self._takes(session, self.before, state, held=False):
+            return True
+        return self.rewritten and bool(self.wanted.previewed(state.state))
 
     def _takes(self, session: Session, match: Match, state: _State, *, held: bool) -> bool:
         if not match.written:

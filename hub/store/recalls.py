@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, select
+from sqlalchemy import ColumnElement, Select, and_, case, select
 from sqlmodel import Session, col
 
 from hub.store import checkpoints
 from hub.store.deliveries import DELIVERIES
 from hub.store.guard import WATCHED
 from hub.store.statements import insert_for
-from hub.store.tables import BookingRow, DeliveryRow, TimelineRow
+from hub.store.tables import BookingRow, ContactRow, DeliveryRow, FormerReceiptRow, TimelineRow
 from hub.store.time_positions import TIME_POSITION
 
 CAPACITY_FREED = "capacity_freed"
 PLANNED_AGAIN = "planned_again"
+ANOTHER_TARGET = "another_target"
 """Why a row is delivered again although its key has no new fact."""
 
 _KEPT = ("sink", "event_id", "key", "created_at")
@@ -32,6 +33,7 @@ class _Event:
     event_id: str
     type: str
     position: int
+    booking_id: str
 
 
 def recall(session: Session, sink: str, keys: Sequence[str], *, position: int, now: datetime) -> None:
@@ -68,6 +70,29 @@ def recall_all(session: Session, sink: str, *, now: datetime) -> None:
         due_at = now - timedelta(microseconds=len(newest) - index)
         values = _values(sink, key, event, cause=PLANNED_AGAIN, due_at=due_at, now=now)
         rows.append(values | {"guard": WATCHED})
+    _renew(session, rows)
+
+
+def recall_left(session: Session, sink: str, *, of_contacts: bool, now: datetime) -> None:
+    """What was set aside just now with the target it is at has to come to the one in its place.
+
+    Bookings that are over stay where they are. No new fact asks for it, so the guard watches.
+    """
+    live = checkpoints.live(session)
+    if live is None:
+        return
+    left = select(col(FormerReceiptRow.key)).where(
+        col(FormerReceiptRow.sink) == sink, col(FormerReceiptRow.left_at) == now
+    )
+    if of_contacts:
+        newest = _newest_of_contacts(session, live.generation, left)
+    else:
+        concerned = (col(BookingRow.end) >= now, col(BookingRow.booking_id).in_(left))
+        newest = _newest(session, live.generation, *concerned)
+    rows = []
+    for key, event in newest.items():
+        values = _values(sink, key, event, cause=ANOTHER_TARGET, due_at=now, now=now)
+        rows.append(values | {"booking_id": event.booking_id, "guard": WATCHED})
     _renew(session, rows)
 
 
@@ -116,7 +141,7 @@ def _values(
 
 def _event_at(session: Session, generation: int, position: int) -> _Event | None:
     row = session.get(TimelineRow, (generation, position))
-    return None if row is None else _Event(row.event_id, row.type, row.position)
+    return None if row is None else _Event(row.event_id, row.type, row.position, row.booking_id)
 
 
 def _newest(session: Session, generation: int, *conditions: ColumnElement[bool]) -> dict[str, _Event]:
@@ -136,4 +161,19 @@ def _newest(session: Session, generation: int, *conditions: ColumnElement[bool])
         .where(col(BookingRow.generation) == generation, *conditions)
         .order_by(TIME_POSITION, col(BookingRow.booking_id))
     )
-    return {key: _Event(event_id, kind, position) for key, event_id, kind, position in found}
+    return {key: _Event(event_id, kind, position, key) for key, event_id, kind, position in found}
+
+
+def _newest_of_contacts(session: Session, generation: int, keys: Select[Any]) -> dict[str, _Event]:
+    """The newest event of each of these contacts."""
+    same = (
+        col(TimelineRow.generation) == generation,
+        col(TimelineRow.position) == col(ContactRow.position),
+    )
+    members = (TimelineRow.event_id, TimelineRow.type, TimelineRow.position, TimelineRow.booking_id)
+    found = session.execute(
+        select(col(ContactRow.contact_id), *map(col, members))
+        .join(TimelineRow, and_(*same))
+        .where(col(ContactRow.generation) == generation, col(ContactRow.contact_id).in_(keys))
+    )
+    return {key: _Event(*event) for key, *event in found}

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from hub.settings.match import Match
 from hub.store import former, guard
 from hub.store.database import Database
 from hub.store.tables import DeliveryRow
-from tests.integration.delivery.targets import Calendar, CalendarMirror, Chat, ChatReactor
+from tests.integration.delivery.targets import Calendar, CalendarMirror, Chat, ChatReactor, Crm, CrmMirror
 from tests.integration.delivery.world import GRACE, World, eventually, later
 
 SINK = "team"
@@ -299,10 +300,30 @@ async def test_a_target_known_only_once_it_is_open_is_turned_to_then(world: Worl
     await filled(world, calendar, 2)
     await world.stop_all()
     row = (await world.apply(wanted(target=None))).rows[SINK]
+    world.clock.advance(later(0.9)["end"] - world.clock.now())
     mirror = CalendarMirror(calendar, world.context(SINK), target="calendar-9")
-    await world.engine(RunningSink(SINK, mirror, revision=row.revision)).start()
+    await world.engine(RunningSink(SINK, mirror, revision=row.revision, guard=0)).start()
     await eventually(lambda: _left(world))
-    assert await world.receipts(SINK) == []
+    await world.settled(SINK)
+    assert sorted(calendar.entries) == ["calendar-1/b0/", "calendar-1/b1/", "calendar-9/b1/"]
+
+
+async def test_contacts_come_to_an_account_that_is_known_only_once_it_is_open(world: World) -> None:
+    class Account(CrmMirror):
+        def target(self) -> str | None:
+            return self.context.instance
+
+    accounts = {"first": Crm(), "second": Crm()}
+    await world.apply(wanted(kind="contact", target=None))
+    await world.see("b1")
+    for name, crm in accounts.items():
+        row = (await world.apply(wanted(kind="contact", target=None))).rows[SINK]
+        engine = world.engine(RunningSink(SINK, Account(crm, world.context(name)), revision=row.revision))
+        await engine.start()
+        await eventually(partial(_has_counters, crm))
+        await world.settled(SINK)
+        await engine.stop()
+    assert accounts["second"].counters == accounts["first"].counters
 
 
 async def test_a_renamed_reactor_keeps_its_idempotency_keys(world: World) -> None:
@@ -356,6 +377,10 @@ async def _is_cut_off(calendar: Calendar) -> bool:
 
 async def _is_closed(calendar: Calendar) -> bool:
     return calendar.closed == 1
+
+
+async def _has_counters(crm: Crm) -> bool:
+    return bool(crm.counters)
 
 
 async def _left(world: World) -> bool:

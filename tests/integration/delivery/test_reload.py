@@ -1,5 +1,7 @@
 """The deliveries of a hub follow its settings, whatever another hub on the same store does in between."""
 
+import json
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,13 +9,18 @@ from typing import Any
 
 import pytest
 
+from adapters.caldav import simulator as caldav
+from adapters.hubspot import simulator as hubspot
+from adapters.simulation import Simulation
+from adapters.testing_simulators import SimulatedSide, SimulatorServer
+from events.state import Host
 from hub.delivering import Deliveries
 from hub.errors import StoreError
 from hub.projections.registered import registered
 from hub.settings import Settings, load_settings
 from hub.store import installation
 from hub.telemetry import Metrics
-from tests.integration.delivery.world import TODAY, World, eventually
+from tests.integration.delivery.world import TODAY, World, eventually, later
 
 
 class Log:
@@ -117,6 +124,80 @@ async def test_a_renamed_feed_is_the_same_feed(world: World, base: Any, tmp_path
         await world.see("b1", start=TODAY, end=TODAY + timedelta(hours=1), title="Retitled")
         made.wake()
         await world.become("mobiles", "delivered", "delivered")
+    finally:
+        await made.stop()
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[[Simulation], SimulatorServer]]:
+    servers: list[SimulatorServer] = []
+
+    def serve(app: Simulation) -> SimulatorServer:
+        servers.append(SimulatorServer(app))
+        servers[-1].start()
+        return servers[-1]
+
+    yield serve
+    for server in servers:
+        server.stop()
+
+
+async def test_another_match_of_a_target_that_names_itself_once_it_is_open(
+    world: World, base: Any, tmp_path: Path, served: Callable[[Simulation], SimulatorServer]
+) -> None:
+    """HubSpot says whose token it is only when asked; until then the receipts hold."""
+    account = served(hubspot.create_app())
+    crm = f"type: hubspot, config: {json.dumps(hubspot.config(account.url))}"
+    made = await hub(world, base, settings(tmp_path, like=crm, crm=""))
+    shown = SimulatedSide(account, account.app).objects
+    try:
+        await world.see("b1", start=TODAY + timedelta(hours=1), end=TODAY + timedelta(hours=2))
+        made.wake()
+        await world.become("crm", "delivered")
+        ((address, marked),) = shown().items()
+        effects = await made.apply(settings(tmp_path, like=crm, crm=", match: {host: nobody}"))
+        assert [effect.text for effect in effects] == ["crm: match changed: 1 contact leaves"]
+        await world.settled("crm")
+        assert shown() == {address: {"email": marked["email"]}}
+        effects = await made.apply(settings(tmp_path, like=crm, crm=""))
+        assert [effect.text for effect in effects] == ["crm: match changed: 1 contact enters"]
+        await world.settled("crm")
+        assert shown() == {address: marked}
+    finally:
+        await made.stop()
+
+
+async def test_hosts_get_calendars_and_other_calendars(
+    world: World, base: Any, tmp_path: Path, served: Callable[[Simulation], SimulatorServer]
+) -> None:
+    server = served(caldav.create_app(["a", "b", "c"]))
+
+    def calendars(**names: str) -> Settings:
+        addresses = {f"{host}@x.example": f"{server.url}/dav/{name}/" for host, name in names.items()}
+        account = {"username": caldav.USERNAME, "password": caldav.PASSWORD}
+        config = {**account, "per": "host", "calendars": addresses}
+        return settings(tmp_path, like=f"type: caldav, config: {json.dumps(config)}", entries="")
+
+    def shown() -> list[str]:
+        objects = SimulatedSide(server, server.app).objects()
+        return sorted(name.partition("/")[0] for name in objects)
+
+    made = await hub(world, base, calendars(ann="a"))
+    ann, bob = (Host(id=name, email=f"{name}@x.example") for name in ("ann", "bob"))
+    try:
+        await world.see("b1", hosts=(ann, bob), **later(5))
+        await world.see("b2", hosts=(bob,), **later(6))
+        made.wake()
+        await world.settled("entries")
+        assert shown() == ["a"]
+        (effect,) = await made.apply(calendars(ann="a", bob="b"))
+        assert (effect.enter, effect.rewrite) == (1, 1)
+        await world.settled("entries")
+        assert shown() == ["a", "b", "b"]
+        (effect,) = await made.apply(calendars(ann="c", bob="b"))
+        assert (effect.enter, effect.rewrite) == (0, 1)
+        await world.settled("entries")
+        assert shown() == ["a", "b", "b", "c"], "a calendar that is not configured any more is not called"
     finally:
         await made.stop()
 

@@ -206,6 +206,18 @@ class HastyMirror(ShelfMirror):
         return {}
 
 
+class RenamedMirror(ShelfMirror):
+    """Knows where it is only once it is open, and says something else before."""
+
+    account = ""
+
+    async def open(self) -> None:
+        self.account = "4711"
+
+    def target(self) -> str:
+        return f"shelf{self.account}"
+
+
 class BlindMirror(ShelfMirror):
     """Shows what it wrote, not what stands there."""
 
@@ -274,6 +286,7 @@ class TestShelfMirror(MirrorContract):
         (UncancellableMirror, "test_cancelled_mid_call_it_stays_usable"),
         (HastyMirror, "test_open_accepts_working_credentials"),
         (HastyMirror, "test_a_preview_reaches_nobody"),
+        (RenamedMirror, "test_a_target_has_one_name"),
         (BlindMirror, "test_what_is_read_back_is_what_the_preview_says"),
         (BlindMirror, "test_what_somebody_removed_is_not_seen"),
         (MeddlingMirror, "test_what_is_read_back_is_what_the_preview_says"),
