@@ -158,21 +158,25 @@ class HttpTransport:
 
 
 class HubClient:
-    """Asks the API and turns its problems into ApiError.
+    """Asks the API and turns its problems into ApiError; `patience` is how long a question may take.
 
     `timezone` is the hub's, known after the first answer; `read_as` the times of the last list that the
     hub completed with a zone.
     """
 
-    def __init__(self, transport: Transport, *, token: str | None = None) -> None:
+    def __init__(
+        self, transport: Transport, *, token: str | None = None, patience: float = PATIENCE_SECONDS
+    ) -> None:
         self._transport = transport
+        self._patience = patience
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
         self.timezone = "UTC"
         self.read_as: str | None = None
 
     def get(self, path: str, query: Query = ()) -> Any:
         """The object at this path."""
-        return self._answered(Sent("GET", _target(path, query), self._headers)).json()
+        asked = Sent("GET", _target(path, query), self._headers, patience=self._patience)
+        return self._answered(asked).json()
 
     def post(
         self,
