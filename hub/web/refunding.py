@@ -10,8 +10,12 @@ from adapters.errors import AdapterError
 from adapters.refunds import Asked, Refunds
 from events.state import Booking
 from hub.commands.desk import Desk
+from hub.commands.errors import RefusedCommandError
+from hub.commands.plans import Plan
 from hub.commands.refunding import Refunding, key_of
+from hub.commands.seams import Done
 from hub.web.command_objects import RefundObject
+from hub.web.commanding import Run
 from hub.web.problems import ProblemError, invalid
 from hub.web.services import HubServices
 
@@ -49,16 +53,37 @@ async def refunding(services: HubServices, desk: Desk, asked: Asked) -> AsyncIte
         yield name, Refunding(desk.execution, desk.record, refunds, adapter.facts, asked)
 
 
-async def waive(services: HubServices, booking: Booking) -> None:
-    """Nothing is to go back, whatever a sink's own policy would say; nothing to do where there is none."""
+def waiving(services: HubServices, run: Run) -> Run:
+    """Do it so that nothing goes back, whatever a sink's own policy would say.
+
+    Said before the cancellation, for the policy sees it at once; taken back if nothing was cancelled.
+    """
+
+    async def run_waiving(plan: Plan) -> Done:
+        said = await _say(services, plan.booking, waived=True)
+        try:
+            return await run(plan)
+        except RefusedCommandError as error:
+            if said and error.code != "outcome-unknown":
+                await _say(services, plan.booking, waived=False)
+            raise
+
+    return run_waiving
+
+
+async def _say(services: HubServices, booking: Booking, *, waived: bool) -> bool:
+    """Whether the sink did not know; nothing to say where there is none."""
     async with _refunder(services) as found:
         if found is None:
-            return
+            return False
         _, _, refunds = found
         try:
-            await refunds.waive(booking, key=key_of(booking))
+            if waived:
+                return await refunds.waive(booking, key=key_of(booking))
+            await refunds.unwaive(booking, key=key_of(booking))
         except AdapterError as error:
             raise ProblemError("target-unreachable", str(error), next="bookinghub sinks list") from error
+    return True
 
 
 async def quoted(
