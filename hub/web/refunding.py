@@ -21,6 +21,9 @@ from hub.web.services import HubServices
 
 MOST_DIGITS = 13
 
+_Found = tuple[str, Reactor[Any], Refunds]
+"""A sink that can give back, by its two faces."""
+
 
 def read_refund(text: str | None) -> Asked | Literal["none"] | None:
     """`none`, `full` or an amount in whole units of the currency; None if nothing was said."""
@@ -54,33 +57,33 @@ async def refunding(services: HubServices, desk: Desk, asked: Asked) -> AsyncIte
 
 
 def waiving(services: HubServices, run: Run) -> Run:
-    """Do it so that nothing goes back, whatever a sink's own policy would say.
+    """Do it so that nothing goes back, whatever the policy of any sink would say.
 
     Said before the cancellation, for the policy sees it at once; taken back if nothing was cancelled.
     """
 
     async def run_waiving(plan: Plan) -> Done:
-        said = await _say(services, plan.booking, waived=True)
+        told = [name for name in _names(services) if await _say(services, name, plan.booking, waived=True)]
         try:
             return await run(plan)
         except RefusedCommandError as error:
-            if said and error.code != "outcome-unknown":
-                await _say(services, plan.booking, waived=False)
+            if error.code != "outcome-unknown":
+                for name in told:
+                    await _say(services, name, plan.booking, waived=False)
             raise
 
     return run_waiving
 
 
-async def _say(services: HubServices, booking: Booking, *, waived: bool) -> bool:
-    """Whether the sink did not know; nothing to say where there is none."""
-    async with _refunder(services) as found:
+async def _say(services: HubServices, name: str, booking: Booking, *, waived: bool) -> bool:
+    """Whether this sink can give back and did not know."""
+    async with _opened(services, name) as found:
         if found is None:
             return False
-        _, _, refunds = found
         try:
             if waived:
-                return await refunds.waive(booking, key=key_of(booking))
-            await refunds.unwaive(booking, key=key_of(booking))
+                return await found[2].waive(booking, key=key_of(booking))
+            await found[2].unwaive(booking, key=key_of(booking))
         except AdapterError as error:
             raise ProblemError("target-unreachable", str(error), next="bookinghub sinks list") from error
     return True
@@ -100,19 +103,31 @@ async def quoted(
 
 
 @asynccontextmanager
-async def _refunder(
-    services: HubServices,
-) -> AsyncIterator[tuple[str, Reactor[Any], Refunds] | None]:
-    """The first sink that can give back; an adapter of its own, for this command only."""
-    for entry in services.settings.sinks.values() if services.adapter is not None else ():
-        if not entry.enabled or services.adapter is None:
-            continue
-        adapter = await services.adapter(entry)
-        try:
-            if isinstance(adapter, Reactor) and isinstance(adapter, Refunds):
-                yield entry.name, adapter, adapter
+async def _refunder(services: HubServices) -> AsyncIterator[_Found | None]:
+    """The first sink that can give back."""
+    for name in _names(services):
+        async with _opened(services, name) as found:
+            if found is not None:
+                yield found
                 return
-        finally:
-            await adapter.close()
-            await adapter.context.http.aclose()
     yield None
+
+
+@asynccontextmanager
+async def _opened(services: HubServices, name: str) -> AsyncIterator[_Found | None]:
+    """This sink if it can give back; an adapter of its own, for this command only."""
+    if services.adapter is None:
+        yield None
+        return
+    adapter, found = await services.adapter(services.settings.sinks[name]), None
+    if isinstance(adapter, Reactor) and isinstance(adapter, Refunds):
+        found = name, adapter, adapter
+    try:
+        yield found
+    finally:
+        await adapter.close()
+        await adapter.context.http.aclose()
+
+
+def _names(services: HubServices) -> list[str]:
+    return [entry.name for entry in services.settings.sinks.values() if entry.enabled]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from adapters.stripe_refund.sink import StripeRefundSink
+from hub.settings.models import SinkSettings
 from tests.contract.meetergo.stand_in import at
 from tests.contract.stripe_refund.desk import Desk, cancelled
 from tests.integration.commands.world import World, refunding
@@ -123,6 +124,21 @@ async def test_none_holds_where_nobody_knows_whether_it_was_cancelled(world: Wor
     world.meetergo.fault(kind="lost_reply", on="cancel")
     assert await world.refused(ref, "cancel", refund="none") == (504, "outcome-unknown")
     assert await by_policy(world, stripe, ref) == []
+
+
+async def test_none_is_said_to_every_sink_that_can_give_back(world: World, stripe: Desk) -> None:
+    async def adapter(settings: SinkSettings) -> StripeRefundSink:
+        return stripe.sink(settings.name)
+
+    world.serve_with(adapter=adapter)
+    ref = await paid(world)
+    await world.done(ref, "cancel", refund="none")
+    booking = await world.state(ref)
+    assert booking is not None
+    assert len(world.services.settings.sinks) > 1
+    for name in world.services.settings.sinks:
+        await stripe.sink(name).react(cancelled(booking), idempotency_key="k")
+    assert stripe.refunds == []
 
 
 async def test_none_keeps_the_policy_away_and_needs_no_sink(world: World, stripe: Desk) -> None:
