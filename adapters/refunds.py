@@ -49,8 +49,15 @@ class Refunds(ABC):
         """Check again and give back; TransientError may be followed by the same call."""
 
     @abstractmethod
-    async def waive(self, booking: Booking, *, key: str) -> None:
-        """Nothing is to go back for this booking, whatever the sink's own policy would say."""
+    async def waive(self, booking: Booking, *, key: str) -> bool:
+        """Nothing is to go back for this booking, whatever the sink's own policy would say.
+
+        False if that was said before.
+        """
+
+    @abstractmethod
+    async def unwaive(self, booking: Booking, *, key: str) -> None:
+        """What `waive` said holds no more: the booking was not cancelled after all."""
 
 
 async def cancel_with_refund(

@@ -101,7 +101,7 @@ class HttpTransport:
         try:
             body = response.read()
         except (OSError, HTTPException) as error:
-            raise self._unreachable(error) from error
+            raise self._broken_off(request, error) from error
         finally:
             connection.close()
         return Answer(response.status, _headers(response), body)
@@ -124,13 +124,18 @@ class HttpTransport:
     def _begin(self, request: Sent, timeout: float) -> tuple[HTTPConnection, HTTPResponse]:
         connection = self._connection(timeout)
         try:
+            connection.connect()
+        except (OSError, HTTPException, UnicodeError) as error:
+            connection.close()
+            raise self._unreachable(error) from error
+        try:
             connection.request(
                 request.method, self._base + request.target, body=request.body, headers=dict(request.headers)
             )
             return connection, connection.getresponse()
         except (OSError, HTTPException, UnicodeError) as error:
             connection.close()
-            raise self._unreachable(error) from error
+            raise self._broken_off(request, error) from error
 
     def _connection(self, timeout: float) -> HTTPConnection:
         if self._secure:
@@ -139,26 +144,39 @@ class HttpTransport:
         return HTTPConnection(self._host, self._port, timeout=timeout)
 
     def _unreachable(self, error: Exception) -> UnreachableError:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return unreachable(f"no hub answers at {self._url} ({reason})")
+        return unreachable(f"no hub answers at {self._url} ({_reason(error)})")
+
+    def _broken_off(self, request: Sent, error: Exception) -> UnreachableError:
+        """An act that was sent may have been done: whoever reads that nobody is there would do it again."""
+        if request.method == "GET":
+            return self._unreachable(error)
+        return unreachable(
+            f"the hub at {self._url} gave no answer ({_reason(error)}); what was asked for "
+            "may have been done, so look before you ask again",
+            next="bookinghub status",
+        )
 
 
 class HubClient:
-    """Asks the API and turns its problems into ApiError.
+    """Asks the API and turns its problems into ApiError; `patience` is how long a question may take.
 
     `timezone` is the hub's, known after the first answer; `read_as` the times of the last list that the
     hub completed with a zone.
     """
 
-    def __init__(self, transport: Transport, *, token: str | None = None) -> None:
+    def __init__(
+        self, transport: Transport, *, token: str | None = None, patience: float = PATIENCE_SECONDS
+    ) -> None:
         self._transport = transport
+        self._patience = patience
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
         self.timezone = "UTC"
         self.read_as: str | None = None
 
     def get(self, path: str, query: Query = ()) -> Any:
         """The object at this path."""
-        return self._answered(Sent("GET", _target(path, query), self._headers)).json()
+        asked = Sent("GET", _target(path, query), self._headers, patience=self._patience)
+        return self._answered(asked).json()
 
     def post(
         self,
@@ -241,7 +259,7 @@ class HubClient:
         return answer
 
 
-def unreachable(detail: str) -> UnreachableError:
+def unreachable(detail: str, *, next: str = "bookinghub run") -> UnreachableError:
     """Nobody is there: says how to change that."""
     return UnreachableError(
         {
@@ -250,10 +268,14 @@ def unreachable(detail: str) -> UnreachableError:
             "status": None,
             "detail": detail,
             "code": "unreachable",
-            "next": "bookinghub run",
+            "next": next,
             "request_id": None,
         }
     )
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def segment(text: str) -> str:

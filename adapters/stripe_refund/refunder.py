@@ -20,7 +20,16 @@ from adapters.stripe_refund.mapping import (
     problem_with_charge,
     problem_with_payment,
 )
-from adapters.stripe_refund.reservation import Day, Reserved, Wish, is_waived, release, reserve, waive
+from adapters.stripe_refund.reservation import (
+    Day,
+    Reserved,
+    Wish,
+    is_waived,
+    release,
+    reserve,
+    unwaive,
+    waive,
+)
 from events.state import Booking
 
 
@@ -89,11 +98,17 @@ class Refunder:
             raise PermanentError("more would go back than is left of the payment")
         return await self._give_back(payment, decided.amount, wish)
 
-    async def waive(self, booking: Booking) -> None:
-        """Nothing goes back by policy from now on."""
+    async def waive(self, booking: Booking) -> bool:
+        """Nothing goes back by policy from now on; False if that was so before."""
         now = self._context.clock()
         day = Day.of(now, self._context.timezone)
-        await self._context.ledger.transact(lambda page: waive(page, booking.booking_id, now=now, day=day))
+        return await self._context.ledger.transact(
+            lambda page: waive(page, booking.booking_id, now=now, day=day)
+        )
+
+    async def unwaive(self, booking: Booking) -> None:
+        """The policy decides again."""
+        await self._context.ledger.transact(lambda page: unwaive(page, booking.booking_id))
 
     async def is_waived(self, booking: Booking) -> bool:
         """Whether a person said that nothing goes back."""

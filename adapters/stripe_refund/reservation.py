@@ -82,10 +82,20 @@ def release(page: LedgerPage, wish: Wish) -> None:
         page.put(replace(known, state="released"))
 
 
-def waive(page: LedgerPage, booking_id: str, *, now: datetime, day: Day) -> None:
-    """Remember that nothing is to go back for this booking."""
+def waive(page: LedgerPage, booking_id: str, *, now: datetime, day: Day) -> bool:
+    """Remember that nothing is to go back for this booking; False if that is known."""
+    if is_waived(page, booking_id):
+        return False
     key = _WAIVED + booking_id
     page.put(LedgerEntry(key, "held", 0, now, now, day.begins, day.ends, {}, {}, 0, 0, now))
+    return True
+
+
+def unwaive(page: LedgerPage, booking_id: str) -> None:
+    """Nobody says any more that nothing is to go back."""
+    known = page.get(_WAIVED + booking_id)
+    if known is not None:
+        page.put(replace(known, state="released"))
 
 
 def is_waived(page: LedgerPage, booking_id: str) -> bool:

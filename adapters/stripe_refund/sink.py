@@ -82,8 +82,11 @@ class StripeRefundSink(Reactor[StripeRefundConfig], Refunds):
         except PermanentError as error:
             _refuse(str(error), error)
 
-    async def waive(self, booking: Booking, *, key: str) -> None:
-        await self._refunder.waive(booking)
+    async def waive(self, booking: Booking, *, key: str) -> bool:
+        return await self._refunder.waive(booking)
+
+    async def unwaive(self, booking: Booking, *, key: str) -> None:
+        await self._refunder.unwaive(booking)
 
     async def _by_policy(self, envelope: Envelope, *, approved: bool) -> Receipt:
         if envelope.booking is None:

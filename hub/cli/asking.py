@@ -9,7 +9,7 @@ from hub.cli.address import config_files, find_address
 from hub.cli.commands import Call
 from hub.cli.output import print_json, print_members, print_table, to_stderr
 from hub.cli.running import usage
-from hub.client import HttpTransport, HubClient, segment
+from hub.client import PATIENCE_SECONDS, HttpTransport, HubClient, segment
 from hub.program import pasteable
 
 Row = Sequence[Any]
@@ -17,11 +17,11 @@ POLL_SECONDS = 0.2
 
 
 @contextmanager
-def opened(call: Call) -> Iterator[HubClient]:
+def opened(call: Call, *, patience: float = PATIENCE_SECONDS) -> Iterator[HubClient]:
     """A client of the running hub or, with `--offline`, of its data directory."""
     if not call.offline:
         address = find_address(call.config, call.url)
-        yield HubClient(HttpTransport(address.url), token=address.token)
+        yield HubClient(HttpTransport(address.url), token=address.token, patience=patience)
         return
     if call.url is not None:
         raise usage("--offline reads the data directory here; leave --url out")
@@ -33,10 +33,15 @@ def opened(call: Call) -> Iterator[HubClient]:
 
 
 def print_list(
-    call: Call, path: str, header: Sequence[str], row: Callable[[dict[str, Any], str], Row]
+    call: Call,
+    path: str,
+    header: Sequence[str],
+    row: Callable[[dict[str, Any], str], Row],
+    *,
+    patience: float = PATIENCE_SECONDS,
 ) -> None:
     """A list: one object per line with `--json`, else a table; says how to read on if it was cut."""
-    with opened(call) as client:
+    with opened(call, patience=patience) as client:
         items = client.items(path, call.selectors, limit=call.limit, cursor=call.cursor)
         following = _print_lines(items) if call.json else None
         if not call.json:

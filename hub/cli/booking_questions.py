@@ -10,7 +10,7 @@ from hub.cli.bookings import Ref
 from hub.cli.commands import Call, command
 from hub.cli.output import print_json, print_table, text, to_stderr, to_stdout, when
 from hub.cli.running import DONE
-from hub.client import HubClient, segment
+from hub.client import LONG_PATIENCE_SECONDS, HubClient, segment
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,7 +38,8 @@ def availability(
         selectors=[(name, value) for name, value in chosen if value],
         limit=None,
     )
-    print_list(asked, f"/bookings/{segment(ref)}/availability", ("from", "until", "places"), _time)
+    path = f"/bookings/{segment(ref)}/availability"
+    print_list(asked, path, ("from", "until", "places"), _time, patience=LONG_PATIENCE_SECONDS)
 
 
 def link(
@@ -52,16 +53,16 @@ def link(
     """Print the address where an attendee moves or cancels the booking themselves."""
     body = {"attendee": attendee} if attendee else {}
     path = f"/bookings/{segment(ref)}/link"
-    with opened(call) as client:
+    with opened(call, patience=LONG_PATIENCE_SECONDS) as client:
         if not send:
             shown = client.get(path, list(body.items()))
         else:
-            shown = client.post(path, body | {"dry_run": True})
+            shown = client.post(path, body | {"dry_run": True}, patience=LONG_PATIENCE_SECONDS)
             question = f"{shown['sent_by']} writes the link to {shown['email']}. Send it?"
             if not call.dry_run:
                 if not confirm(call, question):
                     return DONE
-                shown = client.post(path, body)
+                shown = client.post(path, body, patience=LONG_PATIENCE_SECONDS)
         if call.json:
             print_json(shown)
         else:

@@ -7,7 +7,7 @@ import typer
 from hub.cli.asking import opened, print_list, show
 from hub.cli.commands import Call, command, new_app
 from hub.cli.output import short, when
-from hub.client import segment
+from hub.client import LONG_PATIENCE_SECONDS, segment
 
 SELECTORS = ("from", "to", "since", "until", "booking", "contact", "source", "host", "meeting_type", "state")
 
@@ -36,7 +36,7 @@ def show_booking(
         return
     from hub.cli.booking_questions import show_live
 
-    with opened(call) as client:
+    with opened(call, patience=LONG_PATIENCE_SECONDS) as client:
         show_live(call, client, ref)
 
 

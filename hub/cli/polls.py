@@ -25,8 +25,7 @@ def add_to(app: typer.Typer) -> None:
 def poll(call: Call, name: Name) -> int:
     """Ask the provider now what changed."""
     if call.dry_run:
-        say(call, f"{name} would be asked what changed; nothing is written at the provider")
-        return DONE
+        return _tried(call, name, f"{name} would be asked what changed; nothing is written at the provider")
     return _followed(call, f"/sources/{segment(name)}/poll", {}, of="bookings")
 
 
@@ -41,8 +40,7 @@ def backfill(
     """Read what there is at the provider, month by month; no reactor acts on what is found."""
     given = {key: value for key, value in (("from", begin), ("to", end)) if value}
     if call.dry_run:
-        say(call, f"the bookings of {name} would be read; nothing is written at the provider")
-        return DONE
+        return _tried(call, name, f"the bookings of {name} would be read; nothing is written at the provider")
     return _followed(call, f"/sources/{segment(name)}/backfill", given, of="months")
 
 
@@ -74,6 +72,16 @@ def disconnect(call: Call, name: Name) -> int:
             return DONE
         print_one(call, client.post(path, {}), client)
     say(call, f"{name} is disconnected")
+    return DONE
+
+
+def _tried(call: Call, name: str, said: str) -> int:
+    """What would be done, of a source that there is."""
+    with opened(call) as client:
+        source = client.get(f"/sources/{segment(name)}")
+    if call.json:
+        print_json({"source": source["name"], "dry_run": True})
+    say(call, said)
     return DONE
 
 

@@ -11,6 +11,7 @@ from events.snapshot import BookingSnapshot
 from events.state import Attendee, Booking
 from hub.commands.errors import RefusedCommandError
 from hub.commands.plans import NOTHING, Plan, chosen_attendee, is_group, mailed_of, require_active
+from hub.log.privacy import identity_of
 from hub.store.replacements import CLOCKS_APART
 
 
@@ -75,12 +76,9 @@ class Sought:
             return False
         if snapshot.created_at is not None and snapshot.created_at < self.asked_at - CLOCKS_APART:
             return False
-        return any(self._is_person(shown.email, shown.phone) for shown in snapshot.attendees)
-
-    def _is_person(self, email: str | None, phone: str | None) -> bool:
-        if self.person.email:
-            return (email or "").strip().lower() == self.person.email.strip().lower()
-        return self.person.phone is not None and phone == self.person.phone
+        person = identity_of(self.person.email, self.person.phone)
+        shown = {identity_of(attendee.email, attendee.phone) for attendee in snapshot.attendees}
+        return person is not None and person in shown
 
 
 def _last_of(booking: Booking) -> Attendee:

@@ -166,13 +166,17 @@ def _aad(message: dict[str, Any], container: Container) -> bytes:
     return f"{message['id']}\n{container.path}".encode()
 
 
-def _identity(source: str, attendee_id: str | None, email: str | None, phone: str | None) -> str:
+def identity_of(email: str | None, phone: str | None) -> str | None:
+    """What a person is known by, however it is spelled: the mail, else the phone; None without either."""
     mail = (email or "").strip().lower()
     if mail:
         return f"mail:{mail}"
     number = _NOT_IN_PHONES.sub("", phone or "")
-    if number.strip("+"):
-        return f"phone:{number}"
-    if not attendee_id:
+    return f"phone:{number}" if number.strip("+") else None
+
+
+def _identity(source: str, attendee_id: str | None, email: str | None, phone: str | None) -> str:
+    known = identity_of(email, phone)
+    if known is None and not attendee_id:
         raise ValueError("a contact needs a mail address, a phone number or an attendee id")
-    return f"attendee:{source}:{attendee_id}"
+    return known or f"attendee:{source}:{attendee_id}"

@@ -10,12 +10,19 @@ from adapters.errors import AdapterError
 from adapters.refunds import Asked, Refunds
 from events.state import Booking
 from hub.commands.desk import Desk
+from hub.commands.errors import RefusedCommandError
+from hub.commands.plans import Plan
 from hub.commands.refunding import Refunding, key_of
+from hub.commands.seams import Done
 from hub.web.command_objects import RefundObject
+from hub.web.commanding import Run
 from hub.web.problems import ProblemError, invalid
 from hub.web.services import HubServices
 
 MOST_DIGITS = 13
+
+_Found = tuple[str, Reactor[Any], Refunds]
+"""A sink that can give back, by its two faces."""
 
 
 def read_refund(text: str | None) -> Asked | Literal["none"] | None:
@@ -49,16 +56,37 @@ async def refunding(services: HubServices, desk: Desk, asked: Asked) -> AsyncIte
         yield name, Refunding(desk.execution, desk.record, refunds, adapter.facts, asked)
 
 
-async def waive(services: HubServices, booking: Booking) -> None:
-    """Nothing is to go back, whatever a sink's own policy would say; nothing to do where there is none."""
-    async with _refunder(services) as found:
-        if found is None:
-            return
-        _, _, refunds = found
+def waiving(services: HubServices, run: Run) -> Run:
+    """Do it so that nothing goes back, whatever the policy of any sink would say.
+
+    Said before the cancellation, for the policy sees it at once; taken back if nothing was cancelled.
+    """
+
+    async def run_waiving(plan: Plan) -> Done:
+        told = [name for name in _names(services) if await _say(services, name, plan.booking, waived=True)]
         try:
-            await refunds.waive(booking, key=key_of(booking))
+            return await run(plan)
+        except RefusedCommandError as error:
+            if error.code != "outcome-unknown":
+                for name in told:
+                    await _say(services, name, plan.booking, waived=False)
+            raise
+
+    return run_waiving
+
+
+async def _say(services: HubServices, name: str, booking: Booking, *, waived: bool) -> bool:
+    """Whether this sink can give back and did not know."""
+    async with _opened(services, name) as found:
+        if found is None:
+            return False
+        try:
+            if waived:
+                return await found[2].waive(booking, key=key_of(booking))
+            await found[2].unwaive(booking, key=key_of(booking))
         except AdapterError as error:
             raise ProblemError("target-unreachable", str(error), next="bookinghub sinks list") from error
+    return True
 
 
 async def quoted(
@@ -75,19 +103,31 @@ async def quoted(
 
 
 @asynccontextmanager
-async def _refunder(
-    services: HubServices,
-) -> AsyncIterator[tuple[str, Reactor[Any], Refunds] | None]:
-    """The first sink that can give back; an adapter of its own, for this command only."""
-    for entry in services.settings.sinks.values() if services.adapter is not None else ():
-        if not entry.enabled or services.adapter is None:
-            continue
-        adapter = await services.adapter(entry)
-        try:
-            if isinstance(adapter, Reactor) and isinstance(adapter, Refunds):
-                yield entry.name, adapter, adapter
+async def _refunder(services: HubServices) -> AsyncIterator[_Found | None]:
+    """The first sink that can give back."""
+    for name in _names(services):
+        async with _opened(services, name) as found:
+            if found is not None:
+                yield found
                 return
-        finally:
-            await adapter.close()
-            await adapter.context.http.aclose()
     yield None
+
+
+@asynccontextmanager
+async def _opened(services: HubServices, name: str) -> AsyncIterator[_Found | None]:
+    """This sink if it can give back; an adapter of its own, for this command only."""
+    if services.adapter is None:
+        yield None
+        return
+    adapter, found = await services.adapter(services.settings.sinks[name]), None
+    if isinstance(adapter, Reactor) and isinstance(adapter, Refunds):
+        found = name, adapter, adapter
+    try:
+        yield found
+    finally:
+        await adapter.close()
+        await adapter.context.http.aclose()
+
+
+def _names(services: HubServices) -> list[str]:
+    return [entry.name for entry in services.settings.sinks.values() if entry.enabled]

@@ -18,7 +18,7 @@ from hub.web.asking import gives, take_flag, take_text
 from hub.web.command_objects import CommandObject
 from hub.web.commanding import Order, carry_out, read_order
 from hub.web.problems import ProblemError, invalid
-from hub.web.refunding import quoted, read_refund, refunding, waive
+from hub.web.refunding import quoted, read_refund, refunding, waiving
 from hub.web.same_people import later_of_same_people
 from hub.web.wire import is_whole
 
@@ -89,9 +89,8 @@ async def cancel(request: Request, ref: str) -> Response:
     if series:
         plan = await later_of_same_people(order.services, plan)
     if asked is None or asked == "none":
-        if asked and not order.dry_run:
-            await waive(order.services, plan.booking)
-        return await carry_out(order, plan, order.desk.execution.run)
+        run = order.desk.execution.run
+        return await carry_out(order, plan, waiving(order.services, run) if asked else run)
     async with refunding(order.services, order.desk, asked) as (name, giving):
         refund = await quoted(name, giving, plan.booking, confirmed=confirmed, dry_run=order.dry_run)
         return await carry_out(order, plan, giving.run, refund=refund)

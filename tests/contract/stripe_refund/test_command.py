@@ -199,6 +199,16 @@ class TestBesideThePolicy:
         assert receipt.detail == "a person said that nothing goes back"
         assert desk.refunds == []
 
+    async def test_a_word_that_is_taken_back_leaves_it_to_the_policy(
+        self, desk: Desk, booking: Booking
+    ) -> None:
+        sink = desk.sink()
+        assert [await sink.waive(booking, key=KEY) for _ in range(2)] == [True, False]
+        await desk.sink().unwaive(booking, key=KEY)
+        await self.react(desk.sink(), booking)
+        assert desk.refunds == [("ch_1", 4900)]
+        assert await sink.waive(booking, key=KEY)
+
     async def test_a_resumed_command_finds_what_the_policy_gave_back(
         self, desk: Desk, provider: Provider, booking: Booking
     ) -> None:

@@ -406,6 +406,17 @@ def test_source_is_paused_and_resumed(hub: World) -> None:
     assert bookinghub("sources", "resume", "other").code == 1
 
 
+@pytest.mark.parametrize("verb", ["poll", "backfill"])
+@pytest.mark.usefixtures("hub")
+def test_a_dry_run_of_asking_knows_its_source(verb: str) -> None:
+    would = bookinghub("sources", verb, "meetergo", "--dry-run")
+    assert (would.code, would.out) == (0, "")
+    assert "nothing is written at the provider" in would.err
+    as_json = bookinghub("sources", verb, "meetergo", "--dry-run", "--json")
+    assert (as_json.json, as_json.err) == ({"source": "meetergo", "dry_run": True}, "")
+    assert bookinghub("sources", verb, "other", "--dry-run").code == 1
+
+
 def test_a_target_is_prepared(hub: World) -> None:
     tried = bookinghub("sinks", "prepare", "crm", "--dry-run")
     assert (tried.code, tried.out.split()) == (0, ["made", "crm.hub_contact", "(string)"])

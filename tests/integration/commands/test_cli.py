@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hub.client import LONG_PATIENCE_SECONDS, HttpTransport, Sent
 from tests.contract.meetergo.stand_in import MARA, at
 from tests.integration.cli.served import Ran, bookinghub
 from tests.integration.commands.world import World
@@ -110,6 +111,25 @@ async def test_free_times_and_the_link_are_printed_plainly(world: World, run: Ru
     assert "Tue 27 Oct 2026 10:00" in ran.out
     link = await run("link", ref)
     assert link.out.startswith("https://cal.meetergo.com/studio/erstgespraech?reschedule=")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [["show", "--live"], ["availability", "--from", "2026-10-27", "--to", "2026-10-27"], ["link"]],
+    ids=["live", "availability", "link"],
+)
+async def test_a_provider_that_is_slow_is_waited_for(
+    world: World, run: Run, monkeypatch: pytest.MonkeyPatch, question: list[str]
+) -> None:
+    ref = await ilse(world)
+    asked: list[Sent] = []
+    send = HttpTransport.send
+    monkeypatch.setattr(
+        HttpTransport, "send", lambda transport, sent: asked.append(sent) or send(transport, sent)
+    )
+    verb, *options = question
+    assert (await run(verb, ref, *options)).code == 0
+    assert [sent.patience for sent in asked] == [LONG_PATIENCE_SECONDS]
 
 
 async def test_a_range_is_shown_and_more_than_twenty_are_typed(world: World, run: Run) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from adapters.stripe_refund.sink import StripeRefundSink
+from hub.settings.models import SinkSettings
 from tests.contract.meetergo.stand_in import at
-from tests.contract.stripe_refund.desk import Desk
+from tests.contract.stripe_refund.desk import Desk, cancelled
 from tests.integration.commands.world import World, refunding
 
 
@@ -96,6 +97,48 @@ async def test_a_refund_that_fails_after_the_cancellation_says_what_to_do(world:
     stripe.side.restore()
     assert (await world.done(ref, "cancel", refund="full"))["facts"] == ["BookingRefunded"]
     assert stripe.refunds == [("ch_1", 4900)]
+
+
+async def by_policy(world: World, stripe: Desk, ref: str) -> list[tuple[str, int]]:
+    """What has gone back once the policy has heard that the booking was cancelled by its guest."""
+    booking = await world.state(ref)
+    assert booking is not None
+    await stripe.sink().react(cancelled(booking), idempotency_key="k")
+    return stripe.refunds
+
+
+@pytest.mark.parametrize("outdated", [True, False], ids=["preview outdated", "provider refuses"])
+async def test_a_cancellation_that_was_refused_leaves_the_policy_as_it_was(
+    world: World, stripe: Desk, outdated: bool
+) -> None:
+    ref = await paid(world)
+    if not outdated:
+        world.meetergo.fault(kind="status", status=403, on="cancel")
+    given = {"preview": "another"} if outdated else {}
+    assert (await world.post(ref, "cancel", refund="none", **given)).status_code in (409, 502)
+    assert await by_policy(world, stripe, ref) == [("ch_1", 4900)]
+
+
+async def test_none_holds_where_nobody_knows_whether_it_was_cancelled(world: World, stripe: Desk) -> None:
+    ref = await paid(world)
+    world.meetergo.fault(kind="lost_reply", on="cancel")
+    assert await world.refused(ref, "cancel", refund="none") == (504, "outcome-unknown")
+    assert await by_policy(world, stripe, ref) == []
+
+
+async def test_none_is_said_to_every_sink_that_can_give_back(world: World, stripe: Desk) -> None:
+    async def adapter(settings: SinkSettings) -> StripeRefundSink:
+        return stripe.sink(settings.name)
+
+    world.serve_with(adapter=adapter)
+    ref = await paid(world)
+    await world.done(ref, "cancel", refund="none")
+    booking = await world.state(ref)
+    assert booking is not None
+    assert len(world.services.settings.sinks) > 1
+    for name in world.services.settings.sinks:
+        await stripe.sink(name).react(cancelled(booking), idempotency_key="k")
+    assert stripe.refunds == []
 
 
 async def test_none_keeps_the_policy_away_and_needs_no_sink(world: World, stripe: Desk) -> None:

@@ -176,6 +176,17 @@ def test_the_booking_that_was_asked_for_is_known_by_person_and_time(
     assert sought.may_be(shown) is expected
 
 
+@pytest.mark.parametrize(
+    ("phone", "expected"),
+    [("+49 (30) 123-4567", True), ("+49301234567", True), ("+49301234568", False), (None, False)],
+    ids=["spelling", "bare", "number", "none"],
+)
+def test_who_has_no_mail_is_known_by_phone_however_it_is_spelled(phone: str | None, expected: bool) -> None:
+    caller = booking(attendees=[attendee("a1", email=None, phone="+49 30 1234567")]).attendees[0]
+    there = snapshot(provider_id="b2", start=LATER, attendees=[attendee("x", email=None, phone=phone)])
+    assert Sought(LATER, caller, CREATED, "b1").may_be(there) is expected
+
+
 def test_a_preview_names_the_act_and_the_state() -> None:
     first = plans.reschedule(booking(), start=LATER)
     assert first.preview == plans.reschedule(booking(), start=LATER).preview
