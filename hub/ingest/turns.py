@@ -27,11 +27,13 @@ class Turns:
     async def has(self, source: str) -> bool:
         """Whether it is this hub's turn; then it stays so for half of the length at least."""
         now = self._clock.now()
-        if self._until.get(source, now) - now > LENGTH / 2:
+        if LENGTH / 2 < self._until.get(source, now) - now <= LENGTH:
             return True
         self._until.pop(source, None)
         name = _lease(source)
-        holder = await self._database.read(lambda session: leases.holder(session, name, now=now))
+        holder = await self._database.read(
+            lambda session: leases.holder(session, name, now=now, length=LENGTH)
+        )
         if holder not in (None, self._owner) or not await self._database.write(
             lambda session: leases.acquire(session, name, owner=self._owner, now=now, length=LENGTH)
         ):

@@ -10,10 +10,13 @@ from hub.store.tables import LeaseRow
 
 
 def acquire(session: Session, name: str, *, owner: str, now: datetime, length: timedelta) -> bool:
-    """Take a lease that is free, past its time or ours already; False if somebody else holds it."""
+    """Take a lease that is free, past its time or ours already; False if somebody else holds it.
+
+    One that would last longer than twice its length was taken by a clock that is wrong, and is free too.
+    """
     columns = table_of(LeaseRow).c
     values = {"name": name, "owner": owner, "until": now + length}
-    free = or_(columns.until <= now, columns.owner == owner)
+    free = or_(columns.until <= now, columns.until > now + 2 * length, columns.owner == owner)
     return bool(upsert(session, LeaseRow, [values], where=free))
 
 
@@ -33,7 +36,7 @@ def release(session: Session, name: str, *, owner: str) -> None:
     session.exec(delete(LeaseRow).where(col(LeaseRow.name) == name, col(LeaseRow.owner) == owner))
 
 
-def holder(session: Session, name: str, *, now: datetime) -> str | None:
+def holder(session: Session, name: str, *, now: datetime, length: timedelta) -> str | None:
     """Who holds the lease at this moment."""
     row = session.get(LeaseRow, name)
-    return row.owner if row is not None and row.until > now else None
+    return row.owner if row is not None and now < row.until <= now + 2 * length else None

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from hub.delivery.drift import DriftWatch, Schedule
+from hub.delivery.drift import LEASE, DriftWatch, Schedule
 from hub.store import drift, guard, leases
 from hub.store.tables import DriftCheckRow
 from tests.integration.delivery.desk import SINK, Desk
@@ -153,7 +153,7 @@ async def test_of_two_hubs_one_compares(desk: Desk) -> None:
     ]
     assert desk.calendar.looks == looks + 1
     held = await desk.world.db.read(
-        lambda session: leases.holder(session, f"drift:{SINK}", now=desk.world.clock.now())
+        lambda session: leases.holder(session, f"drift:{SINK}", now=desk.world.clock.now(), length=LEASE)
     )
     assert held is None
 

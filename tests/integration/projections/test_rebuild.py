@@ -14,7 +14,7 @@ from sqlalchemy import update
 from sqlmodel import Session, col
 
 from events import Envelope
-from hub.clock import ManualClock
+from hub.clock import ManualClock, SystemClock
 from hub.errors import LogError
 from hub.projections import PROJECTIONS, VERSIONS
 from hub.projections.errors import LogMismatchError, RebuildLostError, RebuildRunningError
@@ -212,7 +212,9 @@ async def test_a_killed_rebuild_leaves_the_old_generation_serving(
     assert database.read_now(left_over) == [2]
     assert live_rows(database) == before
     # Its lease has to run out first, for nobody knows that it is dead.
-    now = database.read_now(lambda session: leases.holder(session, LEASE, now=clock.now()))
+    now = database.read_now(
+        lambda session: leases.holder(session, LEASE, now=SystemClock().now(), length=LEASE_LENGTH)
+    )
     assert now is not None
     later = ManualClock(clock.now() + timedelta(days=36_500))
     reader = Reader(log, database, clock=later)

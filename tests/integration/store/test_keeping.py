@@ -220,9 +220,23 @@ def test_lease_is_held_by_one_until_its_time_is_over(database, other):
     assert not lease(other, leases.acquire, "b")
     assert lease(database, leases.acquire, "a", now=NOW + timedelta(seconds=30))
     assert not lease(other, leases.acquire, "b", now=NOW + MINUTE)
-    assert read(database, leases.holder, "poll", now=NOW + MINUTE) == "a"
+    assert read(database, leases.holder, "poll", now=NOW + MINUTE, length=MINUTE) == "a"
     assert lease(other, leases.acquire, "b", now=NOW + timedelta(seconds=90))
-    assert read(database, leases.holder, "poll", now=NOW + timedelta(seconds=90)) == "b"
+    assert read(database, leases.holder, "poll", now=NOW + timedelta(seconds=90), length=MINUTE) == "b"
+
+
+def test_lease_of_a_clock_that_went_wrong_keeps_nobody_out(database, other):
+    """Its holder died while the clock was ahead; once that is set right the lease would last for a day."""
+    assert lease(database, leases.acquire, "a", now=NOW + timedelta(days=1))
+    assert read(other, leases.holder, "poll", now=NOW, length=MINUTE) is None
+    assert lease(other, leases.acquire, "b")
+    assert not lease(database, leases.renew, "a")
+    assert read(database, leases.holder, "poll", now=NOW, length=MINUTE) == "b"
+
+
+def test_lease_of_a_clock_that_is_somewhat_ahead_counts(database, other):
+    assert lease(database, leases.acquire, "a", now=NOW + timedelta(seconds=59))
+    assert not lease(other, leases.acquire, "b")
 
 
 def test_lost_lease_is_not_renewed(database):
@@ -236,5 +250,5 @@ def test_lost_lease_is_not_renewed(database):
 def test_lease_is_released_by_its_holder_only(database, owner, free):
     lease(database, leases.acquire, "a")
     write(database, leases.release, "poll", owner=owner)
-    assert (read(database, leases.holder, "poll", now=NOW) is None) is free
+    assert (read(database, leases.holder, "poll", now=NOW, length=MINUTE) is None) is free
     assert lease(database, leases.acquire, "b") is free

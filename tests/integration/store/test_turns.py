@@ -35,3 +35,14 @@ async def test_a_dead_hub_is_waited_for_by_the_others_only(database: Database) -
     assert await other.has(SOURCE)
     await Turns(database, clock=clock, owner="one").leave()
     assert await other.has(SOURCE)
+
+
+async def test_a_turn_taken_while_the_clock_was_ahead_is_over_when_it_is_set_right(
+    database: Database,
+) -> None:
+    clock = ManualClock(NOON + timedelta(hours=2))
+    one, other = (Turns(database, clock=clock, owner=owner) for owner in ("one", "other"))
+    assert await one.has(SOURCE)
+    clock.advance(-timedelta(hours=2))
+    assert await other.has(SOURCE)
+    assert not await one.has(SOURCE)
