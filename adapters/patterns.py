@@ -4,7 +4,7 @@
 def fits(pattern: str, value: str) -> bool:
     """Whether the whole value fits; letters count the same in either case.
 
-    Each piece between two stars is looked for once, so that no value can make this slow.
+    Each piece between two stars is looked for once, so that no text a guest typed can make this slow.
     """
     value = value.casefold()
     first, *rest = pattern.casefold().split("*")

@@ -31,6 +31,10 @@ def attendee(attendee_id: str = "a1", **overrides: Any) -> AttendeeSnapshot:
     return AttendeeSnapshot(**members)
 
 
+ILSE = attendee("a1", name="Ilse Brandvold", email="ilse@kunde.example")
+JON = attendee("a2", name="Jon Ekdal", email="jon@kunde.example")
+
+
 def snapshot(*, attendees: Iterable[AttendeeSnapshot | str] = ("a1",), **overrides: Any) -> BookingSnapshot:
     """An active booking of 45 minutes as a webhook shows it; `version=` sets updatedAt too."""
     people = tuple(attendee(a) if isinstance(a, str) else a for a in attendees)

@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, or_
-from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from adapters.api import BookingMirror, ContactMirror, Receipt
 from events import Booking, Contact
 from hub.delivery.plan import About, Desired, Held, Standing, Waiting
 from hub.delivery.sinks import Wants, wants_everything
-from hub.store import checkpoints
+from hub.store import checkpoints, deliveries
 from hub.store.tables import BookingRow, ContactRow, DeliveryRow, TargetReceiptRow
 
 DROPPED = "dropped"
@@ -165,20 +164,9 @@ def _receipt(row: TargetReceiptRow) -> Receipt:
 
 def _waiting(session: Session, scope: Scope) -> dict[str, Waiting]:
     """Keys with a delivery that is under way or was given up, and that no later one has made good."""
-    newer = aliased(DeliveryRow)
-    made_good = (
-        select(newer.sink)
-        .where(
-            col(newer.sink) == col(DeliveryRow.sink),
-            col(newer.key) == col(DeliveryRow.key),
-            col(newer.position) > col(DeliveryRow.position),
-            col(newer.state).in_(("delivered", "covered")),
-        )
-        .exists()
-    )
     state = col(DeliveryRow.state)
     dropped = (state == "skipped") & col(DeliveryRow.reason).startswith(DROPPED)
-    given_up = or_(state == "dead", dropped) & ~made_good
+    given_up = or_(state == "dead", dropped) & ~deliveries.made_good()
     rows = session.execute(
         select(DeliveryRow.key, DeliveryRow.state).where(
             DeliveryRow.sink == scope.sink,

@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import PlainValidator, ValidationError, WithJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from adapters.patterns import fits
+
 NOT = "not"
 LONGEST = 500
 _WRONG = "one pattern or a list of patterns is wanted here"
@@ -35,27 +37,6 @@ class Condition:
 
     def __str__(self) -> str:
         return ("not " if self.negated else "") + " or ".join(self.patterns)
-
-
-def fits(pattern: str, value: str) -> bool:
-    """Whether the whole value fits; `*` stands for anything, letters count the same in either case.
-
-    Each piece between two stars is looked for once, so that no text a guest typed can make this slow.
-    """
-    value = value.casefold()
-    first, *rest = pattern.casefold().split("*")
-    if not rest:
-        return value == first
-    last = rest.pop()
-    if len(value) < len(first) + len(last) or not (value.startswith(first) and value.endswith(last)):
-        return False
-    at, end = len(first), len(value) - len(last)
-    for piece in rest:
-        found = value.find(piece, at, end)
-        if found < 0:
-            return False
-        at = found + len(piece)
-    return True
 
 
 def read_condition(value: object) -> Condition:

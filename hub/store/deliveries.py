@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, case, func, or_, true, update
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from hub.store.guard import HELD
@@ -234,6 +235,21 @@ def lag(session: Session) -> dict[str, Lag]:
         .group_by(first.c.sink, first.c.rows)
     )
     return {sink: Lag(rows, since) for sink, rows, since in found}
+
+
+def made_good() -> ColumnElement[bool]:
+    """Whether a later row of the same key is done, so that nothing is missing at the target."""
+    newer = aliased(DeliveryRow)
+    return (
+        select(newer.sink)
+        .where(
+            col(newer.sink) == col(DeliveryRow.sink),
+            col(newer.key) == col(DeliveryRow.key),
+            col(newer.position) > col(DeliveryRow.position),
+            col(newer.state).in_(("delivered", "covered")),
+        )
+        .exists()
+    )
 
 
 def next_due(session: Session, *, after: datetime, sinks: Sequence[str] | None = None) -> datetime | None:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from adapters.errors import AdapterError, TransientError
 from hub.commands.errors import RefusedCommandError
 from hub.errors import LogError, StoreError
 from hub.web.wire import encode
@@ -110,6 +111,12 @@ def invalid(pointer: str, detail: str, *, next: str | None = None) -> ProblemErr
 def not_found(kind: str, ref: str, *, next: str | None) -> ProblemError:
     """Nothing of this kind answers to this reference."""
     return ProblemError("not-found", f"no {kind} matches {ref!r}", next=next)
+
+
+def of_other_side(name: str, error: AdapterError, *, next: str) -> ProblemError:
+    """What the outside system of this source or sink answered, or that it did not answer."""
+    code = "provider-unreachable" if isinstance(error, TransientError) else "provider-refused"
+    return ProblemError(code, f"{name}: {error}", next=next)
 
 
 def request_id_of(request: Request) -> str | None:

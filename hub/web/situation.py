@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import case, func, or_, union
-from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from hub.errors import LogError
@@ -219,22 +218,11 @@ def _read_house(session: Session, counts: FactCounts, now: datetime) -> House:
 
 def _out_of_step(session: Session) -> dict[str, int]:
     """Bookings per sink whose target is not known to hold their newest state, or was seen not to."""
-    newer = aliased(DeliveryRow)
-    overtaken = (
-        select(newer.sink)
-        .where(
-            col(newer.sink) == col(DeliveryRow.sink),
-            col(newer.key) == col(DeliveryRow.key),
-            col(newer.position) > col(DeliveryRow.position),
-            col(newer.state).in_(("delivered", "covered")),
-        )
-        .exists()
-    )
     state = col(DeliveryRow.state)
     open_rows = state.in_((*deliveries.OPEN_STATES, "uncertain"))
     behind: Any = select(
         col(DeliveryRow.sink).label("sink"), col(DeliveryRow.booking_id).label("object")
-    ).where(or_(open_rows, (state == "dead") & ~overtaken))
+    ).where(or_(open_rows, (state == "dead") & ~deliveries.made_good()))
     drifted: Any = select(col(DriftRow.sink), func.coalesce(DriftRow.booking_id, DriftRow.key))
     either = union(behind, drifted).subquery()
     counted = select(either.c.sink, func.count()).group_by(either.c.sink)

@@ -12,8 +12,6 @@ import httpx
 import pytest
 
 from adapters.meetergo.simulated.company import PLATFORM_KEY
-from adapters.meetergo.simulator import create_app
-from adapters.testing import SimulatorServer
 from tests.contract.meetergo.stand_in import BOOKING_EVENTS, MONDAY, StandIn
 from tests.e2e.harness import (
     WEBHOOK_TOKEN,
@@ -27,14 +25,10 @@ from tests.e2e.harness import (
 
 
 @pytest.fixture
-def meetergo() -> Iterator[StandIn]:
+def meetergo(meetergo: StandIn) -> StandIn:
     """The stand-in, its clock set to the present."""
-    server = SimulatorServer(create_app())
-    server.start()
-    stand_in = StandIn(server)
-    stand_in.advance((datetime.now(UTC) - MONDAY).total_seconds())
-    yield stand_in
-    server.stop()
+    meetergo.advance((datetime.now(UTC) - MONDAY).total_seconds())
+    return meetergo
 
 
 @pytest.fixture

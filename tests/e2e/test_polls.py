@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from adapters.meetergo.simulated.company import PERSONAL_TOKEN
-from adapters.meetergo.simulator import create_app
 from adapters.testing import SimulatorServer
 from tests.contract.meetergo.stand_in import StandIn
 from tests.e2e.harness import WEBHOOK_TOKEN, Hub, wait_until
@@ -19,11 +18,8 @@ LISTS_OF_MONTHS = 16
 
 
 @pytest.fixture
-def meetergo() -> Iterator[StandIn]:
-    server = SimulatorServer(create_app())
-    server.start()
-    yield StandIn(server, clock=lambda: datetime.now(UTC))
-    server.stop()
+def meetergo(meetergo_server: SimulatorServer) -> StandIn:
+    return StandIn(meetergo_server, clock=lambda: datetime.now(UTC))
 
 
 @pytest.fixture

@@ -1,28 +1,16 @@
 """`verify: fetch` of the installed hub: webhooks of the stand-in for meetergo, and its API over HTTP."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from adapters.meetergo.simulated.company import PLATFORM_KEY
-from adapters.meetergo.simulator import create_app
-from adapters.testing import SimulatorServer
 from tests.contract.meetergo.stand_in import BOOKING_EVENTS, StandIn, at
 from tests.e2e.harness import Hub, bytes_below, payload, running_hub, wait_until
 
 COUNTER_TOKEN = "a-webhook-token-of-the-counter"
-
-
-@pytest.fixture
-def meetergo() -> Iterator[StandIn]:
-    server = SimulatorServer(create_app())
-    server.start()
-    yield StandIn(server)
-    server.stop()
 
 
 def sources_of(meetergo: StandIn, token: str) -> dict[str, Any]:

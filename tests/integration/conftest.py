@@ -1,7 +1,8 @@
-"""A nats-server for the whole run; every test has streams of its own."""
+"""A nats-server for the whole run and a store file to copy; every test has streams and a store of its own."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -18,7 +19,9 @@ from hub.log import (
     open_streams,
 )
 from hub.log.subjects import stream_name
+from hub.store.database import Database
 from tests.nats_process import NatsProcess
+from tests.stores import DIALECTS, empty_store, migrated_in
 
 INSTALLATION = "test-installation"
 
@@ -75,3 +78,37 @@ async def inbox_log(connection: LogConnection, prefix: str, streams: OpenedLog) 
     inbox = InboxLog(connection, prefix)
     yield inbox
     await inbox.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the newest tables, to be copied."""
+    return migrated_in(tmp_path_factory.mktemp("migrated"))
+
+
+@pytest.fixture(params=DIALECTS)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path, migrated_file: Path) -> Iterator[str]:
+    """The address of a migrated, empty store; every test that asks for it runs on both databases."""
+    with empty_store(request.param, tmp_path, migrated_file) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, migrated_file: Path) -> Iterator[str]:
+    """The same on SQLite alone."""
+    with empty_store("sqlite", tmp_path, migrated_file) as url:
+        yield url
+
+
+@pytest.fixture
+def database(store_url: str) -> Iterator[Database]:
+    """An open store, on both databases."""
+    with closing(Database.open(store_url)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sqlite_database(sqlite_url: str) -> Iterator[Database]:
+    """An open store on SQLite, for what is alike on both."""
+    with closing(Database.open(sqlite_url)) as opened:
+        yield opened

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from adapters.errors import AdapterError, TransientError
+from adapters.errors import AdapterError
 from hub.ingest.lookup import NoProviderError
 from hub.polling.errors import NoDoorError, NothingToReadError
 from hub.polling.registration import Registered, Registration, door_address
@@ -17,7 +17,7 @@ from hub.web.acting import HubRoute, not_possible, services_of
 from hub.web.asking import answer, gives, read_object, reader, refuse_rest, take_flag, take_text
 from hub.web.hub_objects import OperationObject
 from hub.web.present import operation_object
-from hub.web.problems import ProblemError, invalid, not_found
+from hub.web.problems import ProblemError, invalid, not_found, of_other_side
 from hub.web.services import HubServices
 from hub.web.source_objects import RegistrationObject
 
@@ -125,5 +125,4 @@ def _refusals(name: str) -> Iterator[None]:
     except NoDoorError as error:
         raise ProblemError("invalid", str(error), next="bookinghub config explain hub.public_url") from error
     except AdapterError as error:
-        code = "provider-unreachable" if isinstance(error, TransientError) else "provider-refused"
-        raise ProblemError(code, f"{name}: {error}", next=f"bookinghub sources show {name}") from error
+        raise of_other_side(name, error, next=f"bookinghub sources show {name}") from error

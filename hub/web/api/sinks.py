@@ -7,7 +7,7 @@ from sqlmodel import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from adapters.errors import AdapterError, TransientError
+from adapters.errors import AdapterError
 from hub.delivery import operations
 from hub.store import checkpoints, guard
 from hub.store.tables import BookingRow
@@ -37,7 +37,7 @@ from hub.web.hub_objects import (
 )
 from hub.web.present import booking_of, shown
 from hub.web.previewing import preview_of
-from hub.web.problems import ProblemError, invalid, not_found
+from hub.web.problems import invalid, not_found, of_other_side
 from hub.web.seeing import look, respond_whole
 from hub.web.services import HubServices
 from hub.web.situation import Situation
@@ -169,15 +169,10 @@ async def prepare_sink(request: Request, name: str) -> Response:
     try:
         made = await services.prepare(name, dry_run=dry_run)
     except AdapterError as error:
-        raise _refused(name, error) from error
+        raise of_other_side(name, error, next=f"bookinghub sinks show {name}") from error
     if made and not dry_run:
         services.wake_deliveries()
     return answer(PreparedObject(name=name, made=list(made), dry_run=dry_run))
-
-
-def _refused(name: str, error: AdapterError) -> ProblemError:
-    code = "provider-unreachable" if isinstance(error, TransientError) else "provider-refused"
-    return ProblemError(code, f"{name}: {error}", next=f"bookinghub sinks show {name}")
 
 
 def _answer(sink: SinkObject, dry_run: bool) -> Response:

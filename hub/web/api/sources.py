@@ -4,13 +4,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from adapters.errors import AdapterError, RefusalError, TransientError
+from adapters.errors import AdapterError, RefusalError
 from hub.polling.registration import door_address
 from hub.store import sources
 from hub.web.acting import HubRoute, caller_of, services_of
 from hub.web.asking import Listed, answer, gives, read_object, refuse_rest, take_flag, take_text
 from hub.web.hub_objects import SourceObject
-from hub.web.problems import ProblemError, not_found
+from hub.web.problems import not_found, of_other_side
 from hub.web.seeing import look, respond_whole
 from hub.web.services import HubServices
 from hub.web.situation import Situation
@@ -85,8 +85,7 @@ async def _prove(services: HubServices, name: str) -> None:
     except RefusalError:
         return  # It knows whose the key is, and refuses something else.
     except AdapterError as error:
-        code = "provider-unreachable" if isinstance(error, TransientError) else "provider-refused"
-        raise ProblemError(code, f"{name}: {error}", next=f"bookinghub sources show {name}") from error
+        raise of_other_side(name, error, next=f"bookinghub sources show {name}") from error
 
 
 def _known(services: HubServices, name: str) -> None:

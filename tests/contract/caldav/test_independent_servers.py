@@ -9,7 +9,7 @@ from adapters.api import AdapterContext
 from adapters.caldav.sink import CalDavSink
 from adapters.errors import AdapterError, AuthError, PermanentError
 from adapters.testing import MirrorContract, SimulatorServer, sample_states
-from tests.contract.caldav.acting import bring, context, leave, made
+from tests.contract.acting import bring, context, leave, made
 from tests.contract.caldav.independent import (
     PASSWORD,
     IndependentServer,

@@ -11,7 +11,7 @@ from adapters.errors import AdapterError, AuthError, PermanentError, TransientEr
 from adapters.testing import sample_states
 from events import Booking
 from events.state import Host
-from tests.contract.caldav.acting import bring, context, leave, made
+from tests.contract.acting import bring, context, leave, made
 from tests.contract.caldav.stand_in import CalendarServer, StandIn, sink_on
 
 BOOKED, MOVED, CHANGED, MISSED, CANCELLED = sample_states()

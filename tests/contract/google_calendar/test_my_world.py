@@ -10,7 +10,7 @@ from adapters.google_calendar import client
 from adapters.testing import sample_states
 from events import Booking
 from events.state import Host
-from tests.contract.google_calendar.acting import bring, context, made
+from tests.contract.acting import bring, context, made
 from tests.contract.google_calendar.my_world import COLLEAGUE, OWNER, World
 
 BOOKED, MOVED, CHANGED, MISSED, CANCELLED = sample_states()

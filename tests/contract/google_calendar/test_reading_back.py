@@ -11,7 +11,7 @@ from adapters.google_calendar.simulator import CALENDAR
 from adapters.testing import sample_booking, sample_states
 from events import Booking
 from events.state import Host
-from tests.contract.google_calendar.acting import NOON, Clock, context, made
+from tests.contract.acting import NOON, Clock, context, made
 from tests.contract.google_calendar.stand_in import CalendarServer, StandIn, sink_on
 
 BOOKED, MOVED, *_, CANCELLED = sample_states()

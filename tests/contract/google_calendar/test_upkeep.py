@@ -8,7 +8,7 @@ from adapters.api import Receipt
 from adapters.errors import AuthError, TransientError
 from adapters.google_calendar.upkeep import SETTLED
 from adapters.testing import sample_states
-from tests.contract.google_calendar.acting import Clock, bring, context, made
+from tests.contract.acting import Clock, bring, context, made
 from tests.contract.google_calendar.stand_in import CALENDAR, CalendarServer, StandIn, sink_on
 
 BOOKED, MOVED, CHANGED, MISSED, CANCELLED = sample_states()

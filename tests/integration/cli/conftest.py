@@ -6,17 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.integration.cli.served import serving
-from tests.integration.web.world import World, copy_of, make_empty_store
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_empty_store(tmp_path_factory.mktemp("store"))
+from tests.integration.web.world import World
 
 
 @pytest.fixture
-def world(tmp_path: Path, empty_store: Path) -> Iterator[World]:
-    made = World(tmp_path, copy_of(empty_store, tmp_path))
+def world(tmp_path: Path, sqlite_url: str) -> Iterator[World]:
+    made = World(tmp_path, sqlite_url)
     yield made
     made.database.close()
 

@@ -1,4 +1,4 @@
-"""One hub per test, and the provider's stand-in on a server of its own."""
+"""One hub per test, in front of the provider's stand-in."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,18 +9,14 @@ from adapters.stripe_refund import simulator as stripe_refund
 from adapters.testing import SimulatorServer
 from hub.log import EventLog, InboxLog, LogConnection, Privacy
 from hub.store.database import Database
-from hub.store.migrate import migrate
 from tests.contract.meetergo.stand_in import Listener, StandIn
 from tests.contract.stripe_refund.desk import Desk
 from tests.integration.commands.world import World, refunding, world_of
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path / 'hub.db'}")
-    migrate(opened)
-    yield opened
-    opened.close()
+def database(sqlite_database: Database) -> Database:
+    return sqlite_database
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The delivery's world on both databases."""
 
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,30 +7,15 @@ from pathlib import Path
 import pytest
 
 from hub.store.database import Database
-from hub.store.migrate import migrate
 from tests.integration.delivery.world import World
-from tests.postgres import fresh_database
+from tests.stores import DIALECTS, empty_store
 
 
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with the newest tables, to be copied."""
-    file = tmp_path_factory.mktemp("delivery") / "migrated.db"
-    with closing(Database.open(f"sqlite:///{file}")) as database:
-        migrate(database)
-    return file
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DIALECTS)
 def delivery_url(request: pytest.FixtureRequest, tmp_path: Path, migrated_file: Path) -> Iterator[str]:
     """The address of a migrated, empty store."""
-    if request.param == "sqlite":
-        file = tmp_path / "hub.db"
-        shutil.copy(migrated_file, file)
-        yield f"sqlite:///{file}"
-    else:
-        with fresh_database() as url:
-            yield url
+    with empty_store(request.param, tmp_path, migrated_file) as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,22 +1,17 @@
 """A running column on SQLite and streams of its own."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
 from hub.log import EventLog, InboxLog, LogConnection, Privacy
 from hub.store.database import Database
-from hub.store.migrate import migrate
 from tests.integration.ingest.column import Column
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path / 'hub.db'}")
-    migrate(opened)
-    yield opened
-    opened.close()
+def database(sqlite_database: Database) -> Database:
+    return sqlite_database
 
 
 @pytest.fixture

@@ -1,23 +1,19 @@
 """A world around a provider that can go wrong, on SQLite and streams of its own."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from hub.log import EventLog, Privacy
 from hub.store.database import Database
-from hub.store.migrate import migrate
 from tests.integration.polling.provider import ListProvider
 from tests.integration.polling.world import World, settings_of
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path / 'hub.db'}")
-    migrate(opened)
-    yield opened
-    opened.close()
+def database(sqlite_database: Database) -> Database:
+    return sqlite_database
 
 
 @pytest.fixture

@@ -73,17 +73,14 @@ def provider_of(meetergo: StandIn, http: HttpClient, key: str) -> MeetergoProvid
     return MeetergoProvider(http, settings, source=SOURCE)
 
 
-async def test_one_change_is_one_event_however_often_it_is_told(world: World, meetergo: StandIn) -> None:
-    with_listener = SimulatorServer(Listener())
-    with_listener.start()
-    meetergo.subscribe(with_listener.url)
+async def test_one_change_is_one_event_however_often_it_is_told(
+    world: World, meetergo: StandIn, listener: Listener, listener_server: SimulatorServer
+) -> None:
+    meetergo.subscribe(listener_server.url)
     booked = meetergo.book(at(27, 9))["id"]
     meetergo.move(booked, at(28, 9))
     meetergo.deliver(everything=True)
-    listener = with_listener.app
-    assert isinstance(listener, Listener)
     bodies = listener.bodies()
-    with_listener.stop()
     for number, body in enumerate([*bodies, *bodies]):
         shown = read_webhook(body, source=SOURCE, received_at=NOW)
         assert shown.snapshot is not None

@@ -19,7 +19,7 @@ from events import Booking
 from events.state import Host
 from hub.store.published import StorePublication
 from hub.web.app import build_webhook_app
-from tests.integration.web.test_api import check_problem
+from tests.integration.web.problems import check_problem
 from tests.integration.web.world import NOW, World, on_both_databases
 
 SINK = "team-calendar"

@@ -1,7 +1,6 @@
 """A hub as the web sees it: a real SQLite store fed by the real projections, a log kept in memory."""
 
 import asyncio
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,7 +33,6 @@ from hub.settings import (
 )
 from hub.store import operations, tokens
 from hub.store.database import Database
-from hub.store.migrate import migrate
 from hub.store.tokens import Scope as TokenScope
 from hub.telemetry import Metrics
 from hub.web.app import build_app
@@ -175,21 +173,6 @@ def settings_for(folder: Path) -> Settings:
 def keys(text: str) -> set[str]:
     """The member names of an object of the contract."""
     return set(text.split())
-
-
-def make_empty_store(folder: Path) -> Path:
-    """A migrated SQLite file to copy: migrating takes longer than most tests."""
-    path = folder / "empty.db"
-    database = Database.open(f"sqlite:///{path}")
-    migrate(database)
-    database.close()
-    return path
-
-
-def copy_of(empty_store: Path, folder: Path) -> str:
-    """The address of an empty store of one test."""
-    shutil.copy(empty_store, folder / "hub.db")
-    return f"sqlite:///{folder / 'hub.db'}"
 
 
 on_both_databases = pytest.mark.parametrize("world", ["sqlite", "postgresql"], indirect=True)

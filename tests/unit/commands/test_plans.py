@@ -14,11 +14,9 @@ from hub.commands.calls import Cancellation, GuestAdded, GuestRemoved, Move, NoS
 from hub.commands.errors import RefusedCommandError
 from hub.commands.new_bookings import Sought
 from hub.commands.plans import NOTHING, Plan
-from tests.factories import CREATED, NOON, at, attendee, history, snapshot
+from tests.factories import CREATED, ILSE, JON, NOON, at, attendee, history, snapshot
 
 LATER = NOON + timedelta(days=1)
-ILSE = attendee("a1", name="Ilse Brandvold", email="ilse@kunde.example")
-JON = attendee("a2", name="Jon Ekdal", email="jon@kunde.example")
 
 
 def booking(**overrides: Any) -> Booking:

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.patterns import fits
 from events import Booking
 from events.state import Host, MeetingType
 from hub.settings.explain import explain
 from hub.settings.match import EVERYTHING, Match
-from hub.settings.patterns import fits
 from tests.factories import at, attendee, history, snapshot
 from tests.unit.settings.example_adapters import SOUND, WORKING_ADAPTERS, loaded, problems
 
