@@ -26,6 +26,8 @@ class SimulatorServer:
             log_level="critical",
             lifespan="off",
             ws="none",
+            # The stand-ins have clocks of their own, which the machine's time would contradict.
+            date_header=False,
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(settings)
