@@ -27,7 +27,10 @@ class Begun:
 
 
 def begin(session: Session, token_id: str, key: str, *, request_hash: str, now: datetime) -> Begun:
-    """Take the key, or say what it already stands for; a request that died unanswered gives its key back."""
+    """Take the key, or say what it already stands for; a request that died unanswered gives its key back.
+
+    Where it must not be made again, `finish` it first.
+    """
     row = IdempotencyRow(token_id=token_id, key=key, request_hash=request_hash, created_at=now)
     if insert_new(session, [row]):
         return Begun("new")

@@ -3,10 +3,11 @@
 A POST may carry an `Idempotency-Key`: the same key with the same request gets the stored answer.
 """
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import Request, Response
@@ -20,6 +21,7 @@ from hub.store.tokens import Scope
 from hub.web.auth import Caller, authenticate
 from hub.web.problems import MEDIA_TYPE, ProblemError, invalid, problem_of, request_id_of
 from hub.web.services import HubServices
+from hub.web.wire import encode
 
 SCOPE = "x-scope"
 KEPT = timedelta(days=1)
@@ -84,8 +86,8 @@ async def _once(request: Request, services: HubServices, key: str, inner: Handle
     if not 0 < len(key) <= LONGEST_KEY:
         raise invalid("/Idempotency-Key", f"Idempotency-Key has 1 to {LONGEST_KEY} characters")
     token_id, digest = caller_of(request).token_id, await _digest(request)
-    now = services.clock.now()
-    begun = await services.database.write(lambda session: _begin(session, token_id, key, digest, now))
+    now, lost = services.clock.now(), _lost(request)
+    begun = await services.database.write(lambda session: _begin(session, token_id, key, digest, now, lost))
     if begun.outcome == "reused":
         raise ProblemError(
             "key-reused", "this Idempotency-Key came with another request before; use a new one"
@@ -102,6 +104,9 @@ async def _once(request: Request, services: HubServices, key: str, inner: Handle
         response = await inner(request)
     except (ProblemError, RefusedCommandError) as error:
         response = problem_of(error).response(request_id_of(request))
+    except asyncio.CancelledError:
+        await services.database.write(lambda session: _give_up(session, token_id, key, lost))
+        raise
     except BaseException:
         await services.database.write(lambda session: idempotency.abandon(session, token_id, key))
         raise
@@ -109,13 +114,39 @@ async def _once(request: Request, services: HubServices, key: str, inner: Handle
     return response
 
 
-def _begin(session: Session, token_id: str, key: str, digest: str, now: Any) -> Begun:
+def _begin(
+    session: Session, token_id: str, key: str, digest: str, now: datetime, lost: ProblemError | None
+) -> Begun:
     idempotency.expire(session, now=now, kept=KEPT)
     known = idempotency.get(session, token_id, key)
     if known is not None and known.status is None and known.created_at < now - ABANDONED_AFTER:
-        idempotency.abandon(session, token_id, key)
+        _give_up(session, token_id, key, lost)
         session.expire_all()
     return idempotency.begin(session, token_id, key, request_hash=digest, now=now)
+
+
+def _lost(request: Request) -> ProblemError | None:
+    """What an act is answered from now on that ended with its process; None: it may be done again.
+
+    What was asked of a booking may have reached its provider, and a second booking or note is no repetition.
+    """
+    path = request.url.path
+    if not path.startswith(f"{API}/bookings/"):
+        return None
+    ref = path.removeprefix(f"{API}/bookings/").partition("/")[0]
+    return ProblemError(
+        "outcome-unknown",
+        "the hub went away while it did this, so it may have happened; look, then use a new Idempotency-Key",
+        next=f"bookinghub bookings show {ref} --live",
+    )
+
+
+def _give_up(session: Session, token_id: str, key: str, lost: ProblemError | None) -> None:
+    if lost is None:
+        idempotency.abandon(session, token_id, key)
+    else:
+        body = encode(lost.body(None)).decode()
+        idempotency.finish(session, token_id, key, status=lost.status, response=body)
 
 
 async def _keep(request: Request, services: HubServices, token_id: str, key: str, response: Response) -> None:

@@ -1,9 +1,13 @@
 """Commands on one booking: what the provider is told, what the hub knows at once, and what is refused."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Coroutine, Mapping
+from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
+from sqlalchemy import update
 
 from adapters.api import AdapterContext, Reactor, Receipt
 from adapters.errors import TransientError
@@ -13,8 +17,10 @@ from adapters.meetergo.provider import MeetergoProvider
 from adapters.notify.config import NotifyConfig
 from adapters.provider import Window
 from events import Envelope
+from hub.store.tables import IdempotencyRow
 from tests.contract.meetergo.stand_in import MARA, MONDAY, at
 from tests.integration.commands.world import World
+from tests.waiting import until
 
 
 async def ilse(world: World, **more: Any) -> str:
@@ -311,6 +317,44 @@ async def test_a_link_of_what_only_a_webhook_told_asks_for_the_company(world: Wo
         assert shown["link"].startswith("https://cal.meetergo.com/studio/")
     assert len(await world.events()) == before
     assert [call["call"] for call in world.meetergo.called()].count("appointment") == 2
+
+
+async def test_a_command_that_ended_with_the_hub_is_not_carried_out_again(world: World) -> None:
+    ref = await ilse(world)
+    await world.done(ref, "cancel")
+    body, headers = {"start": "2026-11-02 09:00", "ignore_availability": True}, {"Idempotency-Key": "once"}
+
+    def given() -> Coroutine[Any, Any, httpx.Response]:
+        return world.client.post(f"/bookings/{ref}/rebook", json=body, headers=headers)
+
+    def booked() -> int:
+        return world.meetergo.made().count("booking")
+
+    world.meetergo.forget_calls()
+    world.meetergo.fault(kind="delay", on="booking", seconds=2)
+    under_way = asyncio.create_task(given())
+    await until(lambda: booked() == 1)
+    under_way.cancel()
+    await asyncio.wait({under_way})
+    for _ in range(2):
+        again = await given()
+        assert (again.status_code, again.json()["code"]) == (504, "outcome-unknown")
+        assert again.json()["next"] == f"bookinghub bookings show {ref} --live"
+        world.clock.advance(timedelta(minutes=6))
+    assert booked() == 1
+
+
+async def test_a_key_of_a_process_that_was_killed_says_that_nobody_knows(world: World) -> None:
+    ref = await ilse(world)
+    headers = {"Idempotency-Key": "once"}
+    await world.client.post(f"/bookings/{ref}/note", json={"text": "ruft an"}, headers=headers)
+    await world.database.write(lambda session: session.execute(update(IdempotencyRow).values(status=None)))
+    world.meetergo.forget_calls()
+    for minutes, code in ((4, "in-progress"), (6, "outcome-unknown"), (0, "outcome-unknown")):
+        world.clock.advance(timedelta(minutes=minutes))
+        again = await world.client.post(f"/bookings/{ref}/note", json={"text": "ruft an"}, headers=headers)
+        assert again.json()["code"] == code
+    assert world.meetergo.made() == []
 
 
 class Post(Reactor[NotifyConfig], LetterWriter):
